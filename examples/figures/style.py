@@ -1,0 +1,115 @@
+"""How every figure looks, and how it is written: one SVG per language, in the page's own ink.
+
+Text and axes are drawn in a sentinel colour that becomes `currentColor`, so a figure follows light and
+dark mode; text stays text, in the reader's font. The colours keep at least 3:1 against the page in
+both modes (tests/book/test_figures.py) and mean the same thing in the whole book.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+FOLDER = Path(__file__).parents[2] / "_static" / "figures"
+INK = "#010203"
+
+COLORS = {
+    "prefill": "#2f86c6",
+    "decode": "#c9731c",
+    "weights": "#8a74c9",
+    "kv": "#13917c",
+    "network": "#c0568f",
+    "idle": "#848a93",
+}
+
+WIDTH = 5.2  # inches: ten-point text is then about ten pixels on a phone
+
+RC = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "llm-inference",
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.labelsize": 10,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+    "hatch.linewidth": 0.6,
+}
+
+Say = Callable[[str], str]
+
+_FONT = re.compile(r"font: (?:(italic|bold|\d+) )?([\d.]+)px [^;\"]*")
+_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+
+
+def in_language(words: dict[str, str], language: str) -> Say:
+    """A function from English words to those of `language`; a missing one is a KeyError."""
+    if language == "en":
+        return lambda text: text
+    return lambda text: words[text]
+
+
+@contextlib.contextmanager
+def canvas(height: float = 3.1, width: float = WIDTH, **subplots) -> Iterator[tuple]:
+    """A figure and its axes in the house style; closed afterwards."""
+    with plt.rc_context(RC):
+        figure, axes = plt.subplots(figsize=(width, height), layout="constrained", **subplots)
+        yield figure, axes
+
+
+def plain_ticks(axis, unit: Callable[[float], str] = lambda x: f"{x:g}") -> None:
+    """Write log-scale ticks as plain numbers (100, 1k, 16k) instead of powers of ten."""
+    axis.set_major_formatter(FuncFormatter(lambda x, _: unit(x)))
+    axis.set_minor_formatter(FuncFormatter(lambda x, _: ""))
+
+
+def thousands(number: float) -> str:
+    """`4096` -> `4k`, the way context lengths are spoken of."""
+    return f"{number / 1024:g}k" if number >= 1024 else f"{number:g}"
+
+
+def to_svg(figure: Figure) -> str:
+    """The figure as SVG text: `currentColor` for ink, real text, no date, two decimals."""
+    buffer = io.StringIO()
+    with plt.rc_context(RC), warnings.catch_warnings():
+        # Chinese text is set by the reader's font, not by the one that matplotlib measures with.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from")
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    svg = buffer.getvalue().replace(INK, "currentColor")
+    svg = _FONT.sub(_font, svg)
+    return _NUMBER.sub(lambda match: f"{float(match[0]):.2f}", svg)
+
+
+def _font(match: re.Match) -> str:
+    weight = f"font-weight: {match[1]}; " if match[1] and match[1] != "italic" else ""
+    families = "'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
+    return f"{weight}font-size: {match[2]}px; font-family: {families}"
+
+
+def file_name(stem: str, language: str) -> str:
+    """`kv-cache--growth.svg`, and `kv-cache--growth.zh_CN.svg` for the Chinese twin."""
+    return f"{stem}.svg" if language == "en" else f"{stem}.{language}.svg"

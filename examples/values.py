@@ -1,0 +1,70 @@
+"""The numbers that the prose quotes: gathered from the chapters' `values()`, formatted one way.
+
+A chapter's module defines `values() -> dict[str, str]`; a key is `<slug>--<name>` and a text is a
+number with an SI or binary unit, never an English word, so both languages print the same.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from functools import cache
+
+KEY = re.compile(r"^(?P<slug>[a-z0-9]+(?:-[a-z0-9]+)*)--[a-z0-9]+(?:[.-][a-z0-9]+)*$")
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def count(number: float) -> str:
+    """A whole number with thousands separators: `131,072`."""
+    return f"{round(number):,}"
+
+
+def decimal(number: float, digits: int = 1) -> str:
+    """A number with a fixed count of decimals: `7.9`."""
+    return f"{number:,.{digits}f}"
+
+
+def quantity(number: float, unit: str, digits: int = 0) -> str:
+    """A number and its unit, held together: `128 KiB`."""
+    return f"{number:,.{digits}f}{NBSP}{unit}"
+
+
+def binary(number: float, unit: str, digits: int = 0) -> str:
+    """Bytes in KiB, MiB, GiB or TiB."""
+    return quantity(number / 1024 ** ("B", "KiB", "MiB", "GiB", "TiB").index(unit), unit, digits)
+
+
+def decimal_bytes(number: float, unit: str, digits: int = 0) -> str:
+    """Bytes in kB, MB, GB or TB."""
+    return quantity(number / 1000 ** ("B", "kB", "MB", "GB", "TB").index(unit), unit, digits)
+
+
+def module_of(slug: str) -> str:
+    """The chapter's example: `kv-cache` -> `examples.kv_cache`."""
+    return f"examples.{slug.replace('-', '_')}"
+
+
+@cache
+def of_chapter(slug: str) -> dict[str, str]:
+    """All values of one chapter; a key of another slug or an empty text is an error."""
+    name = module_of(slug)
+    if importlib.util.find_spec(name) is None:
+        raise KeyError(f"no module {name} for the values of {slug}")
+    table = importlib.import_module(name).values()
+    for key, text in table.items():
+        match = KEY.match(key)
+        if not match or match["slug"] != slug or not text:
+            raise ValueError(f"{name}.values(): bad entry {key!r}: {text!r}")
+    return table
+
+
+def lookup(key: str) -> str:
+    """The text of a key such as `kv-cache--bytes-8b`; KeyError names what is missing."""
+    match = KEY.match(key)
+    if not match:
+        raise KeyError(f"{key!r} is not of the form <slug>--<name>")
+    table = of_chapter(match["slug"])
+    if key not in table:
+        raise KeyError(f"{module_of(match['slug'])}.values() has no {key!r}")
+    return table[key]
