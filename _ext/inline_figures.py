@@ -1,0 +1,60 @@
+"""SVG figures stand inside the page, so that they follow its colours and its fonts.
+
+An `<img>` cannot see the page's dark mode; the figures are drawn in `currentColor`, which only works
+inline. Other builders (LaTeX) keep the image node and take the PDF made from the same SVG.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+PROLOG = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
+COMMENT = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
+BETWEEN_TAGS = re.compile(r">\s+<")
+SIZE = re.compile(r'\b(width|height)="[^"]*"\s*')
+ID = re.compile(r'\bid="([^"]+)"')
+
+
+def inline_svg(source: str, stem: str, alt: str) -> str:
+    """The `<svg>` element of a file: scoped ids, no fixed size, a text alternative."""
+    svg = COMMENT.sub("", PROLOG.sub("", source)).strip()
+    svg = BETWEEN_TAGS.sub("><", svg)
+    for name in sorted(set(ID.findall(svg)), key=len, reverse=True):
+        if f"#{name}" in svg:  # only what something points to needs an id
+            for quote in (f'id="{name}"', f'"#{name}"', f"url(#{name})"):
+                svg = svg.replace(quote, quote.replace(name, f"{stem}-{name}"))
+        else:
+            svg = svg.replace(f' id="{name}"', "")
+    opening, rest = svg.split(">", 1)
+    opening = SIZE.sub("", opening)
+    return f'{opening} role="img" aria-label="{html.escape(alt)}">{rest}'
+
+
+class InlineFigures(SphinxPostTransform):
+    """Replace the image nodes of SVG figures by their source, in HTML only."""
+
+    default_priority = 5  # before Sphinx copies images
+    formats = ("html",)
+
+    def run(self, **kwargs) -> None:
+        for node in list(self.document.findall(nodes.image)):
+            uri = node.get("candidates", {}).get("*", node["uri"])
+            if not uri.endswith(".svg") or "://" in uri:
+                continue
+            path = Path(self.env.srcdir, uri)
+            if not path.is_file():
+                continue  # Sphinx has warned already
+            stem = path.stem.replace(".", "-")
+            svg = inline_svg(path.read_text(encoding="utf-8"), stem, node.get("alt", ""))
+            figure = f'<div class="book-figure" id="{stem}-drawing">{svg}</div>'
+            node.replace_self(nodes.raw("", figure, format="html"))
+
+
+def setup(app):
+    app.add_post_transform(InlineFigures)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,53 @@
+"""`make serve`: the built site on this machine's own address; search needs http, not file://."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+from collections.abc import Sequence
+from pathlib import Path
+
+from examples import cli
+
+SITE = Path(__file__).parent.parent / "_build" / "site"
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Files as they lie, with the right type for scripts, and no line per request."""
+
+    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
+        ".js": "text/javascript",
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+        ".woff2": "font/woff2",
+    }
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+def server(port: int, site: Path = SITE) -> http.server.ThreadingHTTPServer:
+    """A server for the loopback address; port 0 takes a free one."""
+    handler = functools.partial(Handler, directory=str(site))
+    return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = cli.Parser(prog="python -m tools.serve", description=__doc__)
+    parser.add_argument("--port", type=int, default=8000)
+    port = parser.parse_args(argv).port
+    if not (SITE / "index.html").exists():
+        raise cli.CommandError("there is no built site; run `make book` first")
+    try:
+        book = server(port)
+    except OSError as error:
+        raise cli.CommandError(f"port {port}: {error.strerror}; try make serve PORT=8001") from None
+    print(f"http://localhost:{port} (English), http://localhost:{port}/zh/ (Chinese); Ctrl-C ends it")
+    try:
+        book.serve_forever()
+    except KeyboardInterrupt:
+        print()
+
+
+if __name__ == "__main__":
+    cli.run(main)
