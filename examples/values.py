@@ -50,7 +50,7 @@ def of_chapter(slug: str) -> dict[str, str]:
     """All values of one chapter; a key of another slug or an empty text is an error."""
     name = module_of(slug)
     if importlib.util.find_spec(name) is None:
-        raise KeyError(f"no module {name} for the values of {slug}")
+        raise KeyError(f"no module {name}, so no values of {slug}")
     table = importlib.import_module(name).values()
     for key, text in table.items():
         match = KEY.match(key)
@@ -64,7 +64,10 @@ def lookup(key: str) -> str:
     match = KEY.match(key)
     if not match:
         raise KeyError(f"{key!r} is not of the form <slug>--<name>")
-    table = of_chapter(match["slug"])
+    try:
+        table = of_chapter(match["slug"])
+    except KeyError as error:
+        raise KeyError(f"{key!r}: {error.args[0]}") from None
     if key not in table:
         raise KeyError(f"{module_of(match['slug'])}.values() has no {key!r}")
     return table[key]

@@ -1,7 +1,7 @@
 """How every figure looks, and how it is written: one SVG per language, in the page's own ink.
 
-Text and axes are drawn in a sentinel colour that becomes `currentColor`, so a figure follows light and
-dark mode; text stays text, in the reader's font. The colours keep at least 3:1 against the page in
+Text and axes are drawn in a sentinel color that becomes `currentColor`, so a figure follows light and
+dark mode; text stays text, in the reader's font. The colors keep at least 3:1 against the page in
 both modes (tests/book/test_figures.py) and mean the same thing in the whole book.
 """
 
@@ -61,8 +61,10 @@ RC = {
 
 Say = Callable[[str], str]
 
-_FONT = re.compile(r"font: (?:(italic|bold|\d+) )?([\d.]+)px [^;\"]*")
+FAMILIES = "'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
+_FAMILY = re.compile(r"font-family: [^;\"]*")
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_NO_ROTATION = re.compile(r' transform="rotate\(-0 [^)]*\)"')
 
 
 def in_language(words: dict[str, str], language: str) -> Say:
@@ -100,14 +102,9 @@ def to_svg(figure: Figure) -> str:
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)
     svg = buffer.getvalue().replace(INK, "currentColor")
-    svg = _FONT.sub(_font, svg)
+    svg = _FAMILY.sub(f"font-family: {FAMILIES}", svg)
+    svg = _NO_ROTATION.sub("", svg)
     return _NUMBER.sub(lambda match: f"{float(match[0]):.2f}", svg)
-
-
-def _font(match: re.Match) -> str:
-    weight = f"font-weight: {match[1]}; " if match[1] and match[1] != "italic" else ""
-    families = "'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
-    return f"{weight}font-size: {match[2]}px; font-family: {families}"
 
 
 def file_name(stem: str, language: str) -> str:

@@ -1,0 +1,11 @@
+"""Measurements on an accelerator, in PyTorch. Each also runs at toy size on a CPU with `--toy`.
+
+`timing` holds the clock and the ceilings, `llama` the model; a module per chapter measures with them.
+"""
+
+import importlib.util
+
+from examples import cli
+
+if importlib.util.find_spec("torch") is None:
+    cli.fail("the examples in examples/gpu need PyTorch; install it with: pip install torch")

