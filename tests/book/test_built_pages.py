@@ -1,0 +1,105 @@
+"""What must never show on a built page: markup, names of values, links that lead nowhere."""
+
+from __future__ import annotations
+
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+
+pytestmark = pytest.mark.built
+SITE = Path(os.environ.get("BOOK_SITE", Path(__file__).parents[2] / "_build" / "site"))
+LEFT_OVER = ("{{", "}}", r"\val", "%{", "{val}", "{term}", "{ref}", "{numref}", "{cite}", "**")
+VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
+
+
+class Page(HTMLParser):
+    """Ids, links and the text that a reader sees (code and scripts apart)."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.text: list[str] = []
+        self.alternatives: list[str] = []
+        self.stack: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
+        self.links += [values[key] for key in ("href", "src") if values.get(key)]
+        self.alternatives += [values[key] for key in ("alt", "aria-label") if values.get(key)]
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self.stack:
+            while self.stack.pop() != tag:
+                pass
+
+    def handle_data(self, data):
+        if not {"script", "style", "pre", "code"} & set(self.stack):
+            self.text.append(data)
+
+
+def left_over(html: str) -> list[str]:
+    """Markup that shows through in text or in a text alternative."""
+    page = Page(html)
+    seen = " ".join(page.text + page.alternatives)
+    return [mark for mark in LEFT_OVER if mark in seen]
+
+
+def pages() -> dict[Path, Page]:
+    found = {path.resolve(): Page(path.read_text("utf-8")) for path in SITE.rglob("*.html")}
+    assert found, "no built site: make book"
+    return found
+
+
+def dead_links(found: dict[Path, Page]) -> list[str]:
+    """Links inside the site whose file or anchor is not there."""
+    dead = []
+    for path, page in found.items():
+        for link in page.links:
+            if re.match(r"[a-z]+:|//", link):
+                continue
+            target, anchor = urldefrag(link)
+            goal = (path.parent / unquote(target)).resolve() if target else path
+            if goal.is_dir():
+                goal /= "index.html"
+            there = goal.exists() and (
+                not anchor or goal not in found or unquote(anchor) in found[goal].ids
+            )
+            if not there:
+                dead.append(f"{path.relative_to(SITE.resolve())}: {link}")
+    return dead
+
+
+def test_no_markup_shows():
+    broken = {}
+    for path in SITE.rglob("*.html"):
+        if marks := left_over(path.read_text(encoding="utf-8")):
+            broken[str(path)] = marks
+    assert not broken
+
+
+@pytest.mark.parametrize("mark", LEFT_OVER)
+def test_the_look_for_markup_bites(mark):
+    assert left_over(f"<p>the cache {mark} holds</p>") == [mark]
+    assert left_over(f'<img alt="{mark} tokens">') == [mark]
+    assert left_over(f"<pre>{mark}</pre><code>{mark}</code>") == []
+
+
+def test_links_inside_the_site_lead_somewhere():
+    assert not dead_links(pages())
+
+
+def test_the_look_for_dead_links_bites(tmp_path, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.SITE", tmp_path)
+    (tmp_path / "a.html").write_text('<a href="b.html#x"></a><a href="c.html"></a><p id="y">')
+    (tmp_path / "b.html").write_text('<a href="a.html#y"></a>')
+    found = {path.resolve(): Page(path.read_text()) for path in tmp_path.glob("*.html")}
+    assert dead_links(found) == ["a.html: b.html#x", "a.html: c.html"]

@@ -1,0 +1,52 @@
+"""Each committed figure is what its function draws, in every language, in colors that hold."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+figures = pytest.importorskip("examples.figures.__main__")
+from examples.figures import style  # noqa: E402
+
+STEMS = sorted(figures.catalog())
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_figure_is_fresh(stem):
+    for name, svg in figures.draw(stem):
+        committed = (style.FOLDER / name).read_text(encoding="utf-8")
+        assert svg == committed, f"{name} is stale: run `make figures`"
+
+
+def test_no_figure_without_a_function():
+    drawn = {style.file_name(stem, lang) for stem in STEMS for lang in figures.LANGUAGES}
+    assert {path.name for path in style.FOLDER.glob("*.svg")} == drawn
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_twin_has_no_word_left_in_english(stem):
+    """Every text of the Chinese twin is a number, a name, or holds Chinese."""
+    *_, (_, svg) = figures.draw(stem)
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    words = [text for text in texts if re.search(r"[a-z]{4,}", text) and text.isascii()]
+    assert not words
+
+
+def luminance(color: str) -> float:
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#14181e"])
+@pytest.mark.parametrize("name", sorted(style.COLORS))
+def test_colors_hold_against_light_and_dark_pages(name, page):
+    lighter, darker = sorted((luminance(style.COLORS[name]), luminance(page)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 3
+
+
+def test_ink_follows_the_page():
+    for path in style.FOLDER.glob("*.svg"):
+        svg = path.read_text(encoding="utf-8")
+        assert "currentColor" in svg and style.INK not in svg and "#000" not in svg

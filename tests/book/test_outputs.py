@@ -1,0 +1,39 @@
+"""What a page shows as output is what its command prints today."""
+
+from __future__ import annotations
+
+import pytest
+
+from examples import cli
+from tools import outputs
+
+FILES = sorted(outputs.FOLDER.glob("*.txt"))
+
+
+def test_there_are_outputs():
+    assert FILES
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_output_is_fresh_and_quick(path):
+    shown = path.read_text(encoding="utf-8")
+    printed, seconds = outputs.run(path)
+    if seconds > outputs.LIMIT:  # a busy machine: the second run counts
+        printed, seconds = outputs.run(path)
+    assert outputs.normalised(printed) == outputs.normalised(shown), "run `make outputs`"
+    assert seconds < 2 * outputs.LIMIT
+
+
+def test_only_timings_are_masked():
+    normalised = outputs.normalised
+    assert normalised("a  31 ms  4.2×") == normalised("a 144 ms 24.0×")
+    assert normalised("context 128") != normalised("context 129")
+    assert normalised("46,080 B") != normalised("46,081 B")
+    assert normalised("12 samples") != normalised("13 samples")
+
+
+def test_a_first_line_that_is_no_command_is_refused(tmp_path):
+    path = tmp_path / "x--y.txt"
+    path.write_text("python -m examples.kv_cache\n", encoding="utf-8")
+    with pytest.raises(cli.CommandError, match="first line"):
+        outputs.command_of(path)

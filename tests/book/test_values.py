@@ -1,0 +1,95 @@
+"""A number in the text is the number that the code computes, in prose, in math and in alt text."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from examples import values
+
+ROOT = __import__("pathlib").Path(__file__).parents[2]
+
+PAGE = """\
+# Toy
+
+In text {val}`toy--bytes`, in a table and in math:
+
+| a | b |
+| --- | --- |
+| one | {val}`toy--bytes` |
+
+$$
+c = \\val{toy--count}\\ \\text{and}\\ \\val{toy--bytes}
+$$
+
+:::{figure} dot.svg
+:alt: A dot of %{toy--count} points
+
+A caption with {val}`toy--count`.
+:::
+"""
+
+CONF = """\
+import sys, types
+sys.path[:0] = [{root!r}, {ext!r}]
+module = types.ModuleType("examples.toy")
+module.__file__ = {conf!r}
+module.__spec__ = __import__("importlib.machinery").machinery.ModuleSpec("examples.toy", None)
+module.values = lambda: {{"toy--bytes": "128\\u00a0KiB", "toy--count": "131,072"}}
+sys.modules["examples.toy"] = module
+extensions = ["myst_parser", "values"]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+"""
+
+
+def build(folder, builder, page=PAGE):
+    (folder / "index.md").write_text(page, encoding="utf-8")
+    (folder / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>', encoding="utf-8")
+    conf = CONF.format(root=str(ROOT), ext=str(ROOT / "_ext"), conf=str(folder / "conf.py"))
+    (folder / "conf.py").write_text(conf, encoding="utf-8")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", builder]
+    done = subprocess.run(
+        [*command, str(folder), str(folder / builder)], capture_output=True, text=True
+    )
+    return done.returncode, done.stderr
+
+
+def test_a_value_reaches_text_table_math_and_alternative_text(tmp_path):
+    code, errors = build(tmp_path, "html")
+    assert code == 0, errors
+    page = (tmp_path / "html" / "index.html").read_text(encoding="utf-8")
+    assert page.count("128\N{NO-BREAK SPACE}KiB</span>") == 2
+    assert r"131{,}072\ \text{and}\ 128~\mathrm{KiB}" in page
+    assert 'alt="A dot of 131,072 points"' in page
+    assert "toy--" not in page
+
+
+def test_latex_gets_the_same_numbers(tmp_path):
+    code, errors = build(tmp_path, "latex", PAGE.replace("dot.svg", "dot.*").split(":::")[0])
+    assert code == 0, errors
+    (tex,) = (tmp_path / "latex").glob("*.tex")
+    text = tex.read_text(encoding="utf-8")
+    assert r"131{,}072" in text and "toy--" not in text
+
+
+def test_catalogs_hold_names_and_no_numbers(tmp_path):
+    code, errors = build(tmp_path, "gettext")
+    assert code == 0, errors
+    template = (tmp_path / "gettext" / "index.pot").read_text(encoding="utf-8")
+    assert "{val}`toy--bytes`" in template and "131,072" not in template
+
+
+@pytest.mark.parametrize("broken", ["toy--unknown", "toy-unknown", "nochapter--x"])
+@pytest.mark.parametrize("written", ["{{val}}`{}`", "$x = \\val{{{}}}$", "![%{{{}}}](dot.svg)"])
+def test_a_name_that_is_not_there_fails_the_strict_build(tmp_path, broken, written):
+    code, errors = build(tmp_path, "html", "# Toy\n\n" + written.format(broken) + "\n")
+    assert code != 0 and broken in errors
+
+
+def test_formats():
+    assert values.binary(131072, "KiB") == "128\N{NO-BREAK SPACE}KiB"
+    assert values.decimal_bytes(15.01e9, "GB", 2) == "15.01\N{NO-BREAK SPACE}GB"
+    assert values.count(8030261248) == "8,030,261,248"
+    assert values.decimal(7.86, 1) == "7.9"
