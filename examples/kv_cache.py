@@ -1,24 +1,22 @@
 """What a KV cache saves and what it weighs, on a real model and for the shapes of public ones.
 
-    python -m examples.kv_cache                 cost of the next token with and without a cache
-    python -m examples.kv_cache models          bytes per token of public models
-    python -m examples.kv_cache models Qwen3-32B --context 32768 --card 141
-    python -m examples.kv_cache record          measure again, into examples/data (two minutes)
+python -m examples.kv_cache                 cost of the next token with and without a cache
+python -m examples.kv_cache models          bytes per token of public models
+python -m examples.kv_cache models Qwen3-32B --context 32768 --card 141
+python -m examples.kv_cache record          measure again, into examples/data (two minutes)
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # before NumPy is imported: see examples/engine/__init__.py
-
 import numpy as np
 
 from examples import cli, record
+from examples.engine import model as engine
+from examples.engine.cache import KVCache
 from examples.predict import flops, memory, shapes
 from examples.predict.shapes import Shape
 from examples.values import binary, count, decimal, decimal_bytes, quantity
@@ -27,6 +25,7 @@ MODEL = "SmolLM2-135M"
 SHOWN = (16, 32, 64, 128)
 RECORDED = (32, 64, 128, 256, 512, 1024)
 SAMPLES = 7
+FULL = 131072  # the context window of Llama 3.1, in tokens
 
 
 def attention_ignores_old_queries(q: np.ndarray, k: np.ndarray, v: np.ndarray, seed: int = 0):
@@ -34,11 +33,19 @@ def attention_ignores_old_queries(q: np.ndarray, k: np.ndarray, v: np.ndarray, s
 
     q [H, n, head_dim], k and v [K, n, head_dim]; returns two rows [H * head_dim] that must be equal.
     """
-    from examples.engine.model import attention
-
     noise = np.random.default_rng(seed).standard_normal(q.shape).astype(q.dtype)
     noise[:, -1] = q[:, -1]  # only the newest query is the true one
-    return attention(q, k, v)[-1], attention(noise, k, v)[-1]
+    return engine.attention(q, k, v)[-1], engine.attention(noise, k, v)[-1]
+
+
+class WindowCache(KVCache):
+    """A cache that shows a decode step the newest `window` tokens only (exercise 5)."""
+
+    window = 32
+
+    def append(self, layer: int, k: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        keys, values = super().append(layer, k, v)
+        return keys[:, -self.window :], values[:, -self.window :]
 
 
 def milliseconds(work: Callable[[], object]) -> float:
@@ -80,8 +87,6 @@ def products_only(model, new: int) -> None:
 
 def growth(_: object) -> None:
     """Print operations and times of one step, with and without a cache."""
-    from examples.engine import model as engine
-
     shape = shapes.named(MODEL)
     model, tokenizer = engine.load()
     model.forward(text_ids(tokenizer, 8))  # warm-up
@@ -112,7 +117,9 @@ def models(options) -> None:
         raise cli.CommandError(f"--context takes 1 or more tokens, not {options.context}")
     if not options.card > 0:
         raise cli.CommandError(f"--card takes a size in GB above 0, not {options.card:g}")
-    head = f"{'one of ' + format(options.context, ','):>15}   {f'tokens on {options.card:g} GB':>18}"
+    head = (
+        f"{'one of ' + format(options.context, ','):>15}   {f'tokens on {options.card:g} GB':>18}"
+    )
     print(f"bf16: 2 bytes a number{'':>24}KV cache\n")
     print(f"{'model':<16}{'parameters':>16}{'a token':>12}   {head}")
     for shape in wanted:
@@ -150,8 +157,6 @@ def predicted_ms(shape: Shape, context: int, cached: bool, ceiling: dict[str, fl
 
 def record_growth(_: object) -> None:
     """Measure the step at growing contexts and write examples/data/kv-cache--growth.json."""
-    from examples.engine import model as engine
-
     shape = shapes.named(MODEL)
     model, tokenizer = engine.load()
     ceiling = ceilings()
@@ -191,22 +196,133 @@ def record_growth(_: object) -> None:
 
 def point(stem: str, **wanted) -> dict:
     """The one point of a data file whose fields are as wanted."""
-    found = [p for p in record.load(stem)["points"] if all(p.get(k) == v for k, v in wanted.items())]
+    found = [
+        p for p in record.load(stem)["points"] if all(p.get(k) == v for k, v in wanted.items())
+    ]
     if len(found) != 1:
         raise ValueError(f"{stem}: {len(found)} points with {wanted}")
     return found[0]
 
 
-def values() -> dict[str, str]:
-    """The numbers that the chapter quotes."""
+def of_shapes() -> dict[str, str]:
+    """Sizes of every public model."""
     table = {}
     for shape in shapes.catalog().values():
         key, token = shape.name.lower(), memory.kv_bytes_per_token(shape)
-        table[f"parameters-{key}"] = count(shape.parameters)
         table[f"weights-{key}"] = decimal_bytes(memory.weight_bytes(shape), "GB", 1)
         table[f"token-{key}"] = binary(token, "KiB", 0 if token % 1024 == 0 else 1)
         table[f"token-bytes-{key}"] = count(token)
-        table[f"full-{key}"] = binary(token * 131072, "GiB", 1)
+        table[f"full-{key}"] = binary(token * FULL, "GiB")
+        table[f"fit-80-{key}"] = count(memory.tokens_that_fit(shape, 80e9))
+    return table
+
+
+def of_budget() -> dict[str, str]:
+    """Pages, users and cards: the arithmetic of the text and of the exercises."""
+    small, large, huge = (shapes.named(f"Llama-3.1-{size}") for size in ("8B", "70B", "405B"))
+    qwen, deepseek = shapes.named("Qwen3-32B"), shapes.named("DeepSeek-V3")
+    token, page = memory.kv_bytes_per_token(small), 500 * memory.kv_bytes_per_token(small)
+    read = memory.weight_bytes_read(small)
+    users = -(-(2**40) // (memory.kv_bytes_per_token(large) * FULL))
+    without_sharing = memory.kv_bytes_if_every_head_had_its_own(huge) * FULL
+    pool = 0.92 * 80e9 - memory.weight_bytes(small)
+    return {
+        "page-llama-3.1-8b": binary(page, "MiB", 1),
+        "pages-per-model": count(memory.weight_bytes(small) / page),
+        "parameter-ratio-deepseek-v3": count(deepseek.parameters / small.parameters),
+        "users-per-tebibyte-70b": count(users),
+        "cards-per-tebibyte": count(-(-(2**40) // 80e9)),
+        "users-80-1k": count(memory.tokens_that_fit(small, 80e9) // 1024),
+        "weights-read-llama-3.1-8b": decimal_bytes(read, "GB", 2),
+        "equal-tokens": count(read / token),
+        "equal-batch-1k": count(read / token / 1024),
+        "batch-256-cache": decimal_bytes(256 * 1024 * token, "GB", 1),
+        "token-mha-llama-3.1-70b": binary(memory.kv_bytes_if_every_head_had_its_own(large), "KiB"),
+        "vllm-budget": decimal_bytes(pool, "GB", 1),
+        "vllm-tokens": count(pool // token),
+        "exercise-qwen-token": count(memory.kv_bytes_per_token(qwen)),
+        "exercise-qwen-page": binary(500 * memory.kv_bytes_per_token(qwen), "MiB"),
+        "exercise-qwen-left": decimal_bytes(141e9 - memory.weight_bytes(qwen), "GB", 1),
+        "exercise-qwen-pages": count(memory.tokens_that_fit(qwen, 141e9) // 500),
+        "exercise-mha-token": binary(memory.kv_bytes_if_every_head_had_its_own(huge), "KiB"),
+        "exercise-mha-user": binary(without_sharing, "GiB"),
+        "exercise-mha-cards": count(-(-without_sharing // 80e9)),
+        "exercise-crossover": decimal(read / token / 8192, 1),
+        "exercise-crossover-fp8": decimal(read / (token / 2) / 8192, 1),
+        "exercise-floor-1k": quantity((read + 1024 * token) / 3.35e12 * 1e3, "ms", 2),
+        "exercise-floor-128k": quantity((read + FULL * token) / 3.35e12 * 1e3, "ms", 2),
+    }
+
+
+def of_cpu() -> dict[str, str]:
+    """What was counted and measured on the CPU."""
+    shape, data = shapes.named(MODEL), record.load("kv-cache--growth")
+    read = data["ceilings"]["read_bytes_per_s"]
+    flop = {cached: flops.step_flop(shape, 128, cached) for cached in (False, True)}
+    ms = {
+        (p["cached"], p["context"]): (record.median(p), p["products_only_ms"])
+        for p in data["points"]
+    }
+    (slow, slow_products), (fast, fast_products) = ms[False, 1024], ms[True, 1024]
+    return {
+        "gflop-without-128": decimal(flop[False] / 1e9, 1),
+        "gflop-with-128": decimal(flop[True] / 1e9, 2),
+        "flop-ratio-128": count(flop[False] / flop[True]),
+        "smol-weights": decimal_bytes(memory.weight_bytes_read(shape, 4), "MB"),
+        "smol-matrices": count(7 * shape.layers + 1),
+        "cpu-read": quantity(read / 1e9, "GB/s", 1),
+        "cpu-floor": quantity(memory.weight_bytes_read(shape, 4) / read * 1e3, "ms"),
+        "cpu-without-32": quantity(ms[False, 32][0], "ms"),
+        "cpu-with-32": quantity(ms[True, 32][0], "ms"),
+        "cpu-without-1024": quantity(slow / 1e3, "s", 1),
+        "cpu-with-1024": quantity(fast, "ms"),
+        "cpu-ratio-1024": count(slow / fast),
+        "cpu-products-with-1024": quantity(fast_products, "ms"),
+        "cpu-products-without-1024": quantity(slow_products / 1e3, "s", 1),
+        "cpu-rest-without-1024": quantity((slow - slow_products) / 1e3, "s", 1),
+        "cpu-predicted-without-1024": quantity(
+            point("kv-cache--growth", cached=False, context=1024)["predicted_ms"] / 1e3, "s", 1
+        ),
+    }
+
+
+def time_text(ms: float) -> str:
+    """Milliseconds with three digits, seconds from one second on."""
+    if ms >= 1000:
+        return quantity(ms / 1e3, "s", 2)
+    return quantity(ms, "ms", 2 if ms < 10 else 1 if ms < 100 else 0)
+
+
+def of_gpu() -> dict[str, str]:
+    """What was measured on the H200, and what was predicted for it."""
+    table, times = {}, {}
+    steps, batches = record.load("kv-cache--h200-step"), record.load("kv-cache--h200-batch")
+    for p in steps["points"]:
+        name = f"h200-{'with' if p['cached'] else 'without'}-{p['context'] // 1024}k"
+        times[name] = record.median(p)
+        table[name] = time_text(record.median(p))
+        table[f"{name}-predicted"] = time_text(p["predicted_ms"])
+    for p in batches["points"]:
+        table[f"h200-batch-{p['batch']}"] = time_text(record.median(p))
+        table[f"h200-batch-{p['batch']}-predicted"] = time_text(p["predicted_ms"])
+    fullest = max(record.load("kv-cache--h200-memory")["points"], key=lambda p: p["tokens"])
+    lost = fullest["predicted_tokens"] - fullest["tokens"]
+    token = memory.kv_bytes_per_token(shapes.named("Llama-3.1-8B"))
+    return table | {
+        "h200-read": quantity(steps["ceilings"]["read_bytes_per_s"] / 1e12, "TB/s", 2),
+        "h200-matmul": quantity(steps["ceilings"]["flop_per_s"] / 1e12, "TFLOP/s"),
+        "h200-ratio-32k": count(times["h200-without-32k"] / times["h200-with-32k"]),
+        "h200-total": decimal_bytes(fullest["total_bytes"], "GB", 1),
+        "h200-tokens-predicted": count(fullest["predicted_tokens"]),
+        "h200-tokens": count(fullest["tokens"]),
+        "h200-tokens-lost": count(lost),
+        "h200-bytes-lost": decimal_bytes(lost * token, "GB", 2),
+    }
+
+
+def values() -> dict[str, str]:
+    """The numbers that the chapter quotes."""
+    table = of_shapes() | of_budget() | of_cpu() | of_gpu()
     return {f"kv-cache--{name}": text for name, text in table.items()}
 
 

@@ -16,9 +16,7 @@ def greedy_without_cache(model: Model, prompt: Sequence[int], new: int) -> Itera
         yield ids[-1]
 
 
-def greedy(
-    model: Model, prompt: Sequence[int], new: int, stop: int | None = None
-) -> Iterator[int]:
+def greedy(model: Model, prompt: Sequence[int], new: int, stop: int | None = None) -> Iterator[int]:
     """Yield up to `new` tokens, each the most likely; a step computes the newest token only.
 
     Ends early after yielding the token `stop`.

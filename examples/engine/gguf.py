@@ -149,15 +149,21 @@ def from_q4_1(raw: np.ndarray) -> np.ndarray:
     blocks = raw.reshape(-1, 20)
     scale, minimum = blocks[:, :4].copy().view(np.float16).astype(np.float32).T[:, :, None]
     packed = blocks[:, 4:]
-    codes = np.concatenate([packed & 0x0F, packed >> 4], axis=1)
-    return codes.astype(np.float32) * scale + minimum
+    numbers = np.empty((len(blocks), 32), dtype=np.float32)
+    numbers[:, :16] = packed & 0x0F
+    numbers[:, 16:] = packed >> 4
+    numbers *= scale
+    numbers += minimum
+    return numbers
 
 
 def from_q8_0(raw: np.ndarray) -> np.ndarray:
     """Blocks of 32 numbers in 34 bytes: a float16 scale, then 32 signed 8-bit codes."""
     blocks = raw.reshape(-1, 34)
     scale = blocks[:, :2].copy().view(np.float16).astype(np.float32)
-    return blocks[:, 2:].view(np.int8).astype(np.float32) * scale
+    numbers = blocks[:, 2:].view(np.int8).astype(np.float32)
+    numbers *= scale
+    return numbers
 
 
 DEQUANTIZE = {0: from_f32, 1: from_f16, 3: from_q4_1, 8: from_q8_0}

@@ -7,6 +7,7 @@ text is out of vocabulary.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -16,9 +17,7 @@ from examples.cli import CommandError
 from examples.engine.gguf import GGUF
 
 DIGIT = regex.compile(r"\p{N}")
-PIECE = regex.compile(
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-)
+PIECE = regex.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
 CONTROL = 3  # the token type of <|im_start|> and its like
 
 
@@ -92,7 +91,7 @@ class Tokenizer:
         """Join the neighboring pair that training merged first, until none is left."""
         word = list(symbols)
         while len(word) > 1:
-            pairs = zip(word, word[1:], strict=False)
+            pairs = itertools.pairwise(word)
             best = min(pairs, key=lambda pair: self.ranks.get(pair, float("inf")))
             if best not in self.ranks:
                 break

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from examples import record
 from examples.figures import style
 from examples.figures.style import COLORS, INK, Say
+from examples.predict import memory, shapes
 
 WORDS = {
     "zh_CN": {
@@ -16,6 +19,17 @@ WORDS = {
         "read from the cache": "从缓存读取",
         "position in the sequence": "序列中的位置",
         "decode step": "解码步",
+        "context (tokens)": "上下文长度（token）",
+        "time of one step (ms)": "一步的时间（ms）",
+        "predicted": "预测",
+        "measured": "实测",
+        "tokens held": "缓存的 token 总数",
+        "KV cache (GB)": "KV 缓存（GB）",
+        "80 GB card": "80 GB 的卡",
+        "141 GB card": "141 GB 的卡",
+        "batch size": "批大小",
+        "read the weights": "读取权重",
+        "read the caches": "读取 KV 缓存",
     }
 }
 
@@ -57,4 +71,122 @@ def steps(say: Say) -> Figure:
         figure.legend(
             keys, labels, loc="outside lower center", ncols=2, frameon=False, labelcolor=INK
         )
+    return figure
+
+
+def _steps_over_context(say: Say, stem: str) -> Figure:
+    """Marks for measured steps, lines for predicted ones, with and without a cache; log-log."""
+    points = record.load(stem)["points"]
+    with style.canvas(height=3.3) as (figure, axes):
+        for cached, color in ((False, COLORS["prefill"]), (True, COLORS["decode"])):
+            mine = sorted((p for p in points if p["cached"] == cached), key=lambda p: p["context"])
+            x = [p["context"] for p in mine]
+            axes.plot(x, [p["predicted_ms"] for p in mine], color=color, lw=1.2)
+            axes.plot(x, [record.median(p) for p in mine], "o", color=color)
+            last = record.median(mine[-1])
+            label = say("with a cache" if cached else "without a cache")
+            axes.annotate(
+                label, (x[-1], last), (-8, 9), "data", "offset points", color=color, ha="right"
+            )
+        axes.set(xscale="log", yscale="log")
+        axes.set_xticks(sorted({p["context"] for p in points}))
+        style.plain_ticks(axes.xaxis, style.thousands)
+        style.plain_ticks(axes.yaxis)
+        axes.set_xlabel(say("context (tokens)"))
+        axes.set_ylabel(say("time of one step (ms)"))
+        keys = [
+            axes.plot([], [], "o", color=INK)[0],
+            axes.plot([], [], color=INK, lw=1.2)[0],
+        ]
+        axes.legend(keys, [say("measured"), say("predicted")], frameon=False, loc="upper left")
+    return figure
+
+
+def growth(say: Say) -> Figure:
+    """The next token on one CPU core as the context grows."""
+    return _steps_over_context(say, "kv-cache--growth")
+
+
+def h200_step(say: Say) -> Figure:
+    """The next token on an H200 as the context grows."""
+    return _steps_over_context(say, "kv-cache--h200-step")
+
+
+def h200_batch(say: Say) -> Figure:
+    """A decode step over the batch size: reading weights, reading caches, and what was measured."""
+    data = record.load("kv-cache--h200-batch")
+    points = sorted(data["points"], key=lambda p: p["batch"])
+    shape, bandwidth = shapes.named("Llama-3.1-8B"), data["ceilings"]["read_bytes_per_s"]
+    batch = np.array([p["batch"] for p in points])
+    context = points[0]["context"]
+    weights = np.full(len(batch), memory.weight_bytes_read(shape)) / bandwidth * 1e3
+    caches = batch * context * memory.kv_bytes_per_token(shape) / bandwidth * 1e3
+    with style.canvas() as (figure, axes):
+        axes.fill_between(batch, 0, weights, color=COLORS["weights"], alpha=0.55, lw=0)
+        axes.fill_between(batch, weights, weights + caches, color=COLORS["kv"], alpha=0.55, lw=0)
+        axes.plot(batch, [record.median(p) for p in points], "o", color=COLORS["decode"])
+        middle = batch[-1] * 0.62
+        axes.text(middle, weights[0] / 2, say("read the weights"), ha="center", va="center")
+        height = weights[0] + np.interp(middle, batch, caches) / 2
+        axes.text(middle, height, say("read the caches"), ha="center", va="center")
+        last = record.median(points[-1])
+        axes.annotate(
+            say("measured"),
+            (batch[-1], last),
+            (-8, 3),
+            "data",
+            "offset points",
+            color=COLORS["decode"],
+            ha="right",
+        )
+        axes.set_xlim(0, batch[-1] * 1.03)
+        axes.set_ylim(0)
+        axes.set_xticks(batch[1:] if batch[0] == 1 else batch)
+        axes.set_xlabel(say("batch size"))
+        axes.set_ylabel(say("time of one step (ms)"))
+    return figure
+
+
+def budget(say: Say) -> Figure:
+    """Bytes of cache over the tokens held, for five models, against two cards; log-log."""
+    labels = {
+        "Llama-2-7B": "Llama-2-7B,\nLlama-3.1-405B",  # 1.6 % apart: one line on this scale
+        "Llama-3.1-405B": "",
+        "Llama-3.1-70B": "Llama-3.1-70B",
+        "Llama-3.1-8B": "Llama-3.1-8B",
+        "DeepSeek-V3": "DeepSeek-V3",
+    }
+    tokens = np.array([2.0**12, 2.0**22])
+    with style.canvas(height=3.6) as (figure, axes):
+        for name, label in labels.items():
+            gigabytes = memory.kv_bytes_per_token(shapes.named(name)) * tokens / 1e9
+            axes.plot(tokens, gigabytes, color=COLORS["kv"], lw=1.2)
+            axes.annotate(
+                label,
+                (tokens[-1], gigabytes[-1]),
+                (5, 5 if "\n" in label else 0),
+                "data",
+                "offset points",
+                color=COLORS["kv"],
+                va="center",
+                fontsize=9,
+            )
+        for size in (80, 141):
+            axes.axhline(size, color=COLORS["idle"], ls=(0, (4, 3)), lw=1)
+            axes.annotate(
+                say(f"{size} GB card"),
+                (tokens[0], size),
+                (2, 3),
+                "data",
+                "offset points",
+                color=COLORS["idle"],
+                fontsize=9,
+            )
+        axes.set(xscale="log", yscale="log")
+        axes.set_xlim(tokens[0], tokens[-1])
+        axes.set_xticks([2.0**k for k in range(12, 23, 2)])
+        style.plain_ticks(axes.xaxis, style.thousands)
+        style.plain_ticks(axes.yaxis)
+        axes.set_xlabel(say("tokens held"))
+        axes.set_ylabel(say("KV cache (GB)"))
     return figure

@@ -89,7 +89,9 @@ def plain_ticks(axis, unit: Callable[[float], str] = lambda x: f"{x:g}") -> None
 
 
 def thousands(number: float) -> str:
-    """`4096` -> `4k`, the way context lengths are spoken of."""
+    """`4096` -> `4k`, the way context lengths are spoken of; a million is 1,024 thousand here."""
+    if number >= 1024**2:
+        return f"{number / 1024**2:g}M"
     return f"{number / 1024:g}k" if number >= 1024 else f"{number:g}"
 
 

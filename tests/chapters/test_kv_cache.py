@@ -1,0 +1,157 @@
+"""What the chapter kv-cache claims."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from examples import kv_cache, record, values
+from examples.engine.generate import greedy, greedy_without_cache
+from examples.predict import flops, memory, shapes
+
+ROOT = Path(__file__).parents[2]
+SMOL, LLAMA = shapes.named("SmolLM2-135M"), shapes.named("Llama-3.1-8B")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "examples.kv_cache", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_newest_output_does_not_depend_on_old_queries():
+    rng = np.random.default_rng(7)
+    q = rng.standard_normal((9, 20, 64), dtype=np.float32)
+    k, v = rng.standard_normal((2, 3, 20, 64), dtype=np.float32)
+    with_history, with_noise = kv_cache.attention_ignores_old_queries(q, k, v)
+    assert (with_history == with_noise).all()
+
+
+def test_old_keys_and_values_do_matter():
+    """The counterpart: were the test above blind, this one would fail."""
+    from examples.engine.model import attention
+
+    rng = np.random.default_rng(7)
+    q = rng.standard_normal((9, 20, 64), dtype=np.float32)
+    k, v = rng.standard_normal((2, 3, 20, 64), dtype=np.float32)
+    other = k.copy()
+    other[:, 3] += 1
+    assert (attention(q, k, v)[-1] != attention(q, other, v)[-1]).any()
+    assert (attention(q, k, v)[2] == attention(q, other, v)[2]).all()  # token 3 came later
+
+
+def test_cached_tokens_equal_uncached_ones(loaded):
+    model, tokenizer = loaded
+    ids = tokenizer.encode("The memory of a conversation")
+    assert list(greedy(model, ids, 12)) == list(greedy_without_cache(model, ids, 12))
+
+
+def test_the_real_cache_weighs_what_the_formula_says(loaded):
+    cache = loaded[0].new_cache(100)
+    assert cache.nbytes == 100 * memory.kv_bytes_per_token(SMOL, 4) == 100 * 46_080
+
+
+def test_the_naive_step_grows_and_the_cached_one_stays(loaded):
+    model, tokenizer = loaded
+    ids = kv_cache.text_ids(tokenizer, 192)
+    without, cached = kv_cache.step_times(model, ids, samples=2)
+    assert min(without) > 3 * min(cached)
+    flop = [flops.step_flop(SMOL, 192, cached=c) for c in (False, True)]
+    assert flop[0] / flop[1] > 100
+
+
+def test_recorded_growth_follows_its_prediction():
+    """With the cache within 1.6 of it, without within 2; never below by more than noise."""
+    points = record.load("kv-cache--growth")["points"]
+    assert {p["context"] for p in points} == set(kv_cache.RECORDED)
+    for point in points:
+        ratio = record.median(point) / point["predicted_ms"]
+        assert 0.9 < ratio < (1.6 if point["cached"] else 2.0), point
+    cached = [record.median(p) for p in points if p["cached"]]
+    assert max(cached) / min(cached) < 1.6
+
+
+def test_the_table_holds_published_counts():
+    printed = run("models").stdout
+    for number in ("8,030,261,248", "70,553,706,496", "405,853,388,800", "671,026,419,200"):
+        assert number in printed
+    assert re.search(r"Llama-3\.1-8B .* 128\.0 KiB", printed)
+    assert printed.count("weights do not fit") == 3
+
+
+def test_options_change_the_table():
+    printed = run("models", "qwen3-32b", "--context", "8192", "--card", "141").stdout
+    assert "2.00 GiB" in printed and "Llama" not in printed
+    assert f"{memory.tokens_that_fit(shapes.named('Qwen3-32B'), 141e9):,}" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["models", "Llama-3.1-9B"], "did you mean Llama-3.1-8B"),
+        (["models", "--context", "0"], "1 or more tokens"),
+        (["models", "--context", "many"], "invalid int value"),
+        (["models", "--card", "-1"], "above 0"),
+        (["models", "--card", "nan"], "above 0"),
+        (["growth", "--fast"], "error:"),
+        (["modles"], "invalid choice"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, message):
+    done = run(*arguments)
+    assert done.returncode == 2 and done.stdout == ""
+    assert message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_values_are_numbers_with_units():
+    table = values.of_chapter("kv-cache")
+    for key, text in table.items():
+        number, _, unit = text.partition(values.NBSP)
+        assert re.fullmatch(r"[\d,]+(\.\d+)?", number), key
+        assert unit in ("", "B", "KiB", "MiB", "GiB", "MB", "GB", "ms", "s", "GB/s", "TB/s",
+                        "TFLOP/s"), key  # fmt: skip
+
+
+# The exercises' answers, worked by hand here.
+def test_exercise_1_pages_beside_qwen3_32b():
+    token = 2 * 64 * 8 * 128 * 2
+    assert values.lookup("kv-cache--exercise-qwen-token") == f"{token:,}" == "262,144"
+    pages = int((141e9 - 2 * 32_762_123_264) // token // 500)
+    assert values.lookup("kv-cache--exercise-qwen-pages") == str(pages) == "575"
+
+
+def test_exercise_2_every_head_its_own():
+    user = 2 * 126 * 128 * 128 * 2 * 131_072
+    assert user / 2**30 == 1008
+    assert values.lookup("kv-cache--exercise-mha-user") == "1,008\N{NO-BREAK SPACE}GiB"
+    assert values.lookup("kv-cache--exercise-mha-cards") == str(-(-user // 80_000_000_000)) == "14"
+
+
+def test_exercise_3_crossover():
+    read = 2 * (8_030_261_248 - 128_256 * 4096)
+    batch = read / 131_072 / 8192
+    assert values.lookup("kv-cache--exercise-crossover") == f"{batch:.1f}" == "14.0"
+    assert values.lookup("kv-cache--exercise-crossover-fp8") == f"{2 * batch:.1f}"
+
+
+def test_exercise_4_floor():
+    read = 2 * (8_030_261_248 - 128_256 * 4096)
+    floor = (read + 131_072 * 131_072) / 3.35e12 * 1e3
+    assert values.lookup("kv-cache--exercise-floor-128k") == f"{floor:.2f}\N{NO-BREAK SPACE}ms"
+
+
+def test_exercise_5_a_window_changes_nothing_until_it_is_full(loaded, monkeypatch):
+    model, tokenizer = loaded
+    ids = tokenizer.encode("Once upon a time there was a token that")
+    full = list(greedy(model, ids, 48))
+    c = model.config
+    window = kv_cache.WindowCache(c.layers, c.kv_heads, c.head_dim, len(ids) + 48)
+    monkeypatch.setattr(model, "new_cache", lambda capacity: window, raising=False)
+    windowed = list(greedy(model, ids, 48))
+    same = window.window - len(ids) + 1  # the token that follows 32 tokens still saw all of them
+    assert windowed[:same] == full[:same]
+    assert windowed != full

@@ -1,0 +1,197 @@
+"""The GPU measurement of the chapter kv-cache, at toy size on a CPU, and the data it recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+from examples import record
+from examples.predict import flops, memory, shapes
+
+STEMS = ("kv-cache--h200-step", "kv-cache--h200-batch", "kv-cache--h200-memory")
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="PyTorch, an extra of the book, is not installed")
+
+
+@pytest.fixture
+def model(torch):
+    from examples.gpu import kv_cache
+    from examples.gpu.llama import Llama
+
+    return Llama(kv_cache.toy().shape, "cpu", torch.float32, seed=1)
+
+
+def test_weights_are_those_of_the_shape(torch, model):
+    tensors = [model.embedding, model.output_norm, model.head]
+    tensors += [w for layer in model.layers for w in vars(layer).values()]
+    assert sum(w.numel() for w in tensors) == model.shape.parameters
+    assert sum(w.nbytes for w in tensors) == memory.weight_bytes(model.shape, 4)
+
+
+def test_cache_weighs_what_the_formula_says(torch, model):
+    cache = model.new_cache(batch=3, capacity=10)
+    assert cache.nbytes == 30 * memory.kv_bytes_per_token(model.shape, 4)
+
+
+@pytest.mark.parametrize("count", [2, 7, 64])
+def test_step_with_a_cache_is_the_step_without(torch, model, count):
+    from examples.gpu import checks
+
+    ids = model.random_ids(3, count)
+    step = checks.cached_step(model, ids, "cpu")
+    assert checks.relative_error(step(), model.forward(ids)) < 1e-5
+
+
+def test_numpy_engine_agrees(torch, model):
+    from examples.gpu import checks
+
+    found, wanted = checks.numpy_twin(model.shape, "cpu")
+    assert checks.relative_error(found, wanted) < 1e-5
+
+
+def test_wrong_position_is_seen_by_the_checks(torch, model, monkeypatch):
+    from examples.cli import CommandError
+    from examples.gpu import checks, llama
+
+    true = llama.Llama.rotation
+    monkeypatch.setattr(
+        llama.Llama, "rotation", lambda self, past, new: true(self, max(0, past - 1), new)
+    )
+    with pytest.raises(CommandError, match="relative error"):
+        checks.errors_with_cache(model, model.shape, (33,))
+
+
+def test_reading_beyond_the_stored_tokens_is_seen(torch, model):
+    from examples.cli import CommandError
+    from examples.gpu import checks
+
+    nan = torch.full((1, 4), torch.nan)
+    assert not checks.relative_error(nan, torch.ones(1, 4)) <= 1
+    with pytest.raises(CommandError, match="the cache holds 4 tokens, not 5"):
+        model.forward(model.random_ids(1, 1), model.new_cache(1, 4), past=4)
+    with pytest.raises(CommandError, match="one new token"):
+        model.forward(model.random_ids(1, 2), model.new_cache(1, 4), past=2)
+
+
+def test_prediction_reads_weights_once_and_each_cache_once(torch):
+    from examples.gpu import kv_cache
+
+    plan, shape = kv_cache.full(), shapes.named("Llama-3.1-8B")
+    ceiling = {"read_bytes_per_s": 1e12, "flop_per_s": 1e30}
+    read = memory.weight_bytes_read(shape) + 64 * 1024 * memory.kv_bytes_per_token(shape)
+    assert kv_cache.predicted_ms(plan, ceiling, 64, 1024, cached=True) == pytest.approx(read / 1e9)
+    ceiling = {"read_bytes_per_s": 1e30, "flop_per_s": 1e12}
+    whole = flops.step_flop(shape, 4096, cached=False)
+    masked = whole - flops.attention_flop(shape, 4096, 4096) / 2
+    found = kv_cache.predicted_ms(plan, ceiling, 1, 4096, cached=False)
+    assert found == pytest.approx(masked / 1e9)
+
+
+def test_toy_run_writes_the_three_files(torch, tmp_path):
+    command = [sys.executable, "-m", "examples.gpu.kv_cache", "--toy", "--out", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    assert {path.stem for path in tmp_path.iterdir()} == set(STEMS)
+    for stem in STEMS:
+        data = json.loads((tmp_path / f"{stem}.json").read_text("utf-8"))
+        assert all(point["samples"] for point in data["points"])
+        assert data["versions"]["torch"] and data["prediction"]
+
+
+@pytest.mark.parametrize("options", [["--toy", "--quick"], ["--out"], ["8B"]])
+def test_bad_options_get_one_line(torch, options):
+    command = [sys.executable, "-m", "examples.gpu.kv_cache", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_a_gpu_is_asked_for_in_one_line(torch):
+    if torch.cuda.is_available():
+        pytest.skip("a GPU is there, and the full measurement would start")
+    command = [sys.executable, "-m", "examples.gpu.kv_cache"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr == "error: no CUDA device is visible to PyTorch; --toy runs on a CPU\n"
+
+
+def test_other_builds_than_llama_are_refused(torch, model):
+    from examples.cli import CommandError
+    from examples.gpu.llama import Llama
+
+    with pytest.raises(CommandError, match="not of Llama's build"):
+        Llama(dataclasses.replace(model.shape, tied=True), "cpu", torch.float32)
+
+
+# What follows reads the recorded data and needs no PyTorch.
+
+
+def points(stem: str, **wanted) -> list[dict]:
+    found = record.load(stem)["points"]
+    return [p for p in found if all(p.get(key) == value for key, value in wanted.items())]
+
+
+def median(point: dict) -> float:
+    return statistics.median(point["samples"])
+
+
+def test_recorded_allocation_is_the_arithmetic():
+    shape = shapes.named("Llama-3.1-8B")
+    for point in points("kv-cache--h200-memory"):
+        assert point["predicted_bytes"] == memory.weight_bytes(shape) + point[
+            "tokens"
+        ] * memory.kv_bytes_per_token(shape)
+        assert median(point) == pytest.approx(point["predicted_bytes"], rel=1e-3)
+
+
+def test_recorded_largest_cache_is_within_a_percent_of_the_prediction():
+    last = points("kv-cache--h200-memory")[-1]
+    assert 0.99 < last["tokens"] / last["predicted_tokens"] <= 1
+
+
+def test_recorded_steps_come_after_checks_that_passed():
+    errors = record.load("kv-cache--h200-step")["relative_errors"]
+    assert any(name.startswith("bf16: with a cache") for name in errors)
+    for name, error in errors.items():
+        assert error < (2.5e-2 if name.startswith("bf16") else 1e-3), name
+
+
+def test_recorded_cache_saves_more_the_longer_the_context():
+    stem = "kv-cache--h200-step"
+    saved = [
+        median(without) / median(points(stem, context=without["context"], cached=True)[0])
+        for without in points(stem, cached=False)
+        if points(stem, context=without["context"], cached=True)
+    ]
+    assert saved == sorted(saved)
+    assert saved[0] > 4 and saved[-1] > 100
+
+
+def test_recorded_longer_context_costs_what_reading_its_cache_costs():
+    """From 1,024 to 131,072 tokens a step grows by the added bytes at the read ceiling, within 5 %."""
+    stem = "kv-cache--h200-step"
+    short, long = (points(stem, context=c, cached=True)[0] for c in (1024, 131072))
+    added = (131072 - 1024) * memory.kv_bytes_per_token(shapes.named("Llama-3.1-8B"))
+    rate = added / (median(long) - median(short)) * 1e3
+    assert rate == pytest.approx(record.load(stem)["ceilings"]["read_bytes_per_s"], rel=0.05)
+
+
+def test_recorded_kernels_account_for_the_step():
+    """Attention, products and the rest sum to 90 to 103 % of a step: gaps are small, none is missing."""
+    for stem in STEMS[:2]:
+        for point in points(stem):
+            assert 0.90 < sum(point["kernels_ms"].values()) / median(point) < 1.03, point
+
+
+def test_no_recorded_step_beats_its_prediction():
+    """The ceilings are ceilings: a step below its prediction would mean that bytes were miscounted."""
+    for stem in STEMS[:2]:
+        for point in points(stem):
+            assert median(point) > point["predicted_ms"], point
