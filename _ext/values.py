@@ -83,7 +83,8 @@ class ValuesInMathAndAlt(SphinxTransform):
         source = node.astext()
         tex = IN_MATH.sub(lambda match: as_tex(resolve(self.env, match[1], node)), source)
         if tex != source:
-            node.children = [nodes.Text(tex)]
+            node.clear()
+            node += nodes.Text(tex)
             node.rawsource = tex
 
 

@@ -213,6 +213,7 @@ def of_shapes() -> dict[str, str]:
         table[f"token-{key}"] = binary(token, "KiB", 0 if token % 1024 == 0 else 1)
         table[f"token-bytes-{key}"] = count(token)
         table[f"full-{key}"] = binary(token * FULL, "GiB")
+        table[f"full-gb-{key}"] = decimal_bytes(token * FULL, "GB", 1)
         table[f"fit-80-{key}"] = count(memory.tokens_that_fit(shape, 80e9))
     return table
 
@@ -305,13 +306,26 @@ def of_gpu() -> dict[str, str]:
     for p in batches["points"]:
         table[f"h200-batch-{p['batch']}"] = time_text(record.median(p))
         table[f"h200-batch-{p['batch']}-predicted"] = time_text(p["predicted_ms"])
+    at = {(p["cached"], p["context"]): p for p in steps["points"]}
+    short, long = at[True, 1024], at[True, FULL]
+    grown = record.median(long) - record.median(short)
     fullest = max(record.load("kv-cache--h200-memory")["points"], key=lambda p: p["tokens"])
     lost = fullest["predicted_tokens"] - fullest["tokens"]
-    token = memory.kv_bytes_per_token(shapes.named("Llama-3.1-8B"))
+    llama = shapes.named("Llama-3.1-8B")
+    token = memory.kv_bytes_per_token(llama)
     return table | {
         "h200-read": quantity(steps["ceilings"]["read_bytes_per_s"] / 1e12, "TB/s", 2),
         "h200-matmul": quantity(steps["ceilings"]["flop_per_s"] / 1e12, "TFLOP/s"),
         "h200-ratio-32k": count(times["h200-without-32k"] / times["h200-with-32k"]),
+        "h200-products-1k": time_text(short["kernels_ms"]["products"]),
+        "h200-products-rate": quantity(
+            memory.weight_bytes_read(llama) / short["kernels_ms"]["products"] / 1e9, "TB/s", 2
+        ),
+        "h200-other-1k": time_text(short["kernels_ms"]["other"]),
+        "h200-attention-1k": time_text(short["kernels_ms"]["attention"]),
+        "h200-attention-128k": time_text(long["kernels_ms"]["attention"]),
+        "h200-grown": time_text(grown),
+        "h200-grown-predicted": time_text(long["predicted_ms"] - short["predicted_ms"]),
         "h200-total": decimal_bytes(fullest["total_bytes"], "GB", 1),
         "h200-tokens-predicted": count(fullest["predicted_tokens"]),
         "h200-tokens": count(fullest["tokens"]),
