@@ -1,6 +1,7 @@
 """Measurements on an accelerator, in PyTorch. Each also runs at toy size on a CPU with `--toy`.
 
-`timing` holds the clock and the ceilings, `llama` the model; a module per chapter measures with them.
+`timing` holds the clock and the ceilings, `llama` the model, `checks` what must hold before it is
+timed; a module per chapter measures with them.
 """
 
 import importlib.util

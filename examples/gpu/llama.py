@@ -7,7 +7,6 @@ frequencies of RoPE are not rescaled as Llama 3.1 does for long contexts; that c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +18,17 @@ from examples.predict.shapes import Shape
 
 ROPE_BASE = 500_000.0  # rope_theta and rms_norm_eps in Llama-3.1-8B's config.json
 EPSILON = 1e-5
-ANY = (SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH)
+
+
+def attention_kernels(dtype: torch.dtype) -> list[SDPBackend]:
+    """Which of PyTorch's attention kernels may run, best first; none of the fast ones expands the cache.
+
+    cuDNN's reads a cache at a higher rate than FlashAttention 2 on an H200 (PyTorch 2.11). Neither
+    takes float32, whose plain products serve for checks.
+    """
+    if dtype == torch.float32:
+        return [SDPBackend.MATH]
+    return [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION]
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class Layer:
     query_key_value: torch.Tensor  # [(H + 2 K) * D, d]
     output: torch.Tensor  # [d, H * D]
     ffn_norm: torch.Tensor  # [d]
-    gate_up: torch.Tensor  # [2 * d_ff, d]
+    gate_up: torch.Tensor  # [2, d_ff, d]
     down: torch.Tensor  # [d, d_ff]
 
 
@@ -64,13 +73,24 @@ class Llama:
                 query_key_value=normal(wide + 2 * shape.kv_heads * shape.head_dim, d),
                 output=normal(d, wide, added),
                 ffn_norm=ones(),
-                gate_up=normal(2 * shape.d_ff, d),
+                gate_up=normal(2 * shape.d_ff, d).view(2, shape.d_ff, d),
                 down=normal(d, shape.d_ff, added),
             )
             for _ in range(shape.layers)
         ]
         self.output_norm = ones()
         self.head = normal(shape.vocab, d)
+
+    def copied_to(self, dtype: torch.dtype) -> Llama:
+        """The same weights as numbers of another type, in new memory."""
+        other = object.__new__(Llama)
+        other.shape = self.shape
+        for name in ("embedding", "output_norm", "head"):
+            setattr(other, name, getattr(self, name).to(dtype))
+        other.layers = [
+            Layer(**{name: w.to(dtype) for name, w in vars(layer).items()}) for layer in self.layers
+        ]
+        return other
 
     def new_cache(self, batch: int, capacity: int) -> torch.Tensor:
         """Room for the keys and values of `capacity` tokens: [layers, 2, B, K, capacity, D]."""
@@ -81,35 +101,37 @@ class Llama:
             dtype=self.embedding.dtype,
         )
 
+    def random_ids(self, batch: int, count: int) -> torch.Tensor:
+        """Token ids [batch, count], drawn anew at each call."""
+        return torch.randint(self.shape.vocab, (batch, count), device=self.embedding.device)
+
     @torch.inference_mode()
     def forward(
-        self,
-        ids: torch.Tensor,
-        cache: torch.Tensor | None = None,
-        past: int = 0,
-        attention: Sequence[SDPBackend] = ANY,
+        self, ids: torch.Tensor, cache: torch.Tensor | None = None, past: int = 0
     ) -> torch.Tensor:
         """Logits [B, V] after the last of `ids` [B, n].
 
         With a cache, `ids` stand at positions past .. past + n - 1; their keys and values are stored
         there, and a single new token attends to all past + 1 positions. Without one, or with more
-        new tokens than one, past must be 0. `attention` names the kernels that may be used.
+        new tokens than one, past must be 0.
         """
-        batch, new = ids.shape
+        (batch, new), head_dim = ids.shape, self.shape.head_dim
         if past and (cache is None or new > 1):
             raise CommandError("a past needs a cache and one new token a sequence")
         if cache is not None and past + new > cache.shape[4]:
             raise CommandError(f"the cache holds {cache.shape[4]} tokens, not {past + new}")
         x = self.embedding[ids.flatten()]  # [N, d]
         rotation = self.rotation(past, new)
-        with sdpa_kernel(list(attention)):
+        with sdpa_kernel(attention_kernels(x.dtype), set_priority=True):
             for i, layer in enumerate(self.layers):
                 normed = rms_norm(x, x.shape[1:], layer.attention_norm, EPSILON)
-                qkv = linear(normed, layer.query_key_value).view(batch, new, -1, self.shape.head_dim)
+                qkv = linear(normed, layer.query_key_value).view(batch, new, -1, head_dim)
                 mixed = self.attend(qkv, rotation, None if cache is None else cache[i], past)
                 x.addmm_(mixed, layer.output.T)  # adds to the residual stream in the same kernel
                 normed = rms_norm(x, x.shape[1:], layer.ffn_norm, EPSILON)
-                gate, up = linear(normed, layer.gate_up).chunk(2, dim=-1)
+                # One product with two whole results: halves of one result would be strided views,
+                # over which the next two kernels take twice as long.
+                gate, up = torch.bmm(normed.expand(2, -1, -1), layer.gate_up.mT)
                 x.addmm_(silu(gate).mul_(up), layer.down.T)
         last = x.view(batch, new, -1)[:, -1]
         return linear(rms_norm(last, last.shape[1:], self.output_norm, EPSILON), self.head)

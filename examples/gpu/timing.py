@@ -9,11 +9,11 @@ import itertools
 import statistics
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import torch
 from torch.autograd.profiler import DeviceType
+from torch.nn.functional import linear
 
 from examples import record
 
@@ -78,25 +78,27 @@ def captured(work: Callable[[], object], device: str) -> Callable[[], object]:
     return replay
 
 
-def kernels_ms(work: Callable[[], object]) -> Counter[str]:
-    """Device time of one call by kernel name, in ms, as the profiler of PyTorch reports it."""
+def kernels(work: Callable[[], object]) -> list[tuple[str, float]]:
+    """Name and device time in ms of each kernel of one call, as the profiler of PyTorch reports them."""
     kinds = [torch.profiler.ProfilerActivity.CUDA]
-    with torch.profiler.profile(activities=kinds) as profile:
+    with torch.profiler.profile(activities=kinds, acc_events=True) as profile:
         work()
         torch.cuda.synchronize()
-    times: Counter[str] = Counter()
-    for event in profile.events():
-        if event.device_type == DeviceType.CUDA:
-            times[event.name] += event.self_device_time_total / 1e3
-    return times
+    return [
+        (event.name, event.self_device_time_total / 1e3)
+        for event in profile.events()
+        if event.device_type == DeviceType.CUDA
+    ]
 
 
 def ceilings(device: str, dtype: torch.dtype, numbers: int, side: int) -> dict[str, float]:
     """What the device reaches on work other than the model's, medians of 15 samples.
 
     `copy_bytes_per_s`  copying `numbers` numbers, bytes read and written counted
-    `read_bytes_per_s`  the largest of as many numbers
-    `flop_per_s`        product of two [side, side] matrices of normal random numbers
+    `read_bytes_per_s`  finding the largest in each of many rows of the same bytes, as 64-bit integers:
+                        finer types ask for more instructions a byte, and arithmetic becomes the limit
+    `flop_per_s`        x @ w.T of two [side, side] matrices of normal random numbers, again and again:
+                        the rate that the card's power limit lets it hold, not that of the first ms
     `kernel_s`          one kernel on one number, in a graph of 1,000 of them that wait for each other
     """
 
@@ -108,11 +110,11 @@ def ceilings(device: str, dtype: torch.dtype, numbers: int, side: int) -> dict[s
 
     rows = [random(numbers // 2**16, 2**16) for _ in range(2)]
     copy = seconds(rotating(lambda a, b: b.copy_(a), [(rows[0], rows[1]), (rows[1], rows[0])]))
-    read = seconds(rotating(torch.amax, [(row, 1) for row in rows]))
-    size = rows[0].nbytes
-    del rows
+    size, integers = rows[0].nbytes, [(row.view(torch.int64), 1) for row in rows]
+    read = seconds(rotating(torch.amax, integers))
+    del rows, integers
     factors = [(random(side, side), random(side, side)) for _ in range(3)]
-    product = seconds(rotating(torch.matmul, factors))
+    product = seconds(rotating(linear, factors))
     one = torch.zeros(1, device=device)
     kernels = captured(lambda: [one.add_(1) for _ in range(1000)], device)
     return {

@@ -50,10 +50,15 @@ def logits_of(model, ids: list[int]) -> np.ndarray:
 @torch.inference_mode()
 def greedy_of(model, ids: list[int]) -> list[int]:
     out = model.generate(
-        torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)), max_new_tokens=NEW_TOKENS,
-        min_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=0, eos_token_id=None,
+        torch.tensor([ids]),
+        attention_mask=torch.ones(1, len(ids)),
+        max_new_tokens=NEW_TOKENS,
+        min_new_tokens=NEW_TOKENS,
+        do_sample=False,
+        pad_token_id=0,
+        eos_token_id=None,
     )
-    return out[0, len(ids):].tolist()
+    return out[0, len(ids) :].tolist()
 
 
 def main(path: Path) -> None:
@@ -67,13 +72,17 @@ def main(path: Path) -> None:
         ids = tokenizer.encode(text)
         logits = logits_of(model, ids)
         kept = logits[:, columns] if len(ids) < 40 else logits[-8:, columns]
-        cases.append({
-            "name": name, "text": text, "ids": ids,
-            "argmax": logits.argmax(-1).tolist(),
-            "logsumexp": [round(float(x), 5) for x in np.logaddexp.reduce(logits, axis=-1)],
-            "logits": [[round(float(x), 5) for x in row] for row in kept],
-            "greedy": greedy_of(model, ids),
-        })
+        cases.append(
+            {
+                "name": name,
+                "text": text,
+                "ids": ids,
+                "argmax": logits.argmax(-1).tolist(),
+                "logsumexp": [round(float(x), 5) for x in np.logaddexp.reduce(logits, axis=-1)],
+                "logits": [[round(float(x), 5) for x in row] for row in kept],
+                "greedy": greedy_of(model, ids),
+            }
+        )
         print(name, len(ids), flush=True)
     packages = ("torch", "transformers", "gguf", "numpy")
     reference = {
@@ -81,7 +90,10 @@ def main(path: Path) -> None:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "versions": {"python": platform.python_version()}
         | {name: metadata.version(name) for name in packages},
-        "file": path.name, "sha256": sha256(path), "columns": columns.tolist(), "cases": cases,
+        "file": path.name,
+        "sha256": sha256(path),
+        "columns": columns.tolist(),
+        "cases": cases,
     }
     TARGET.write_text(json.dumps(reference, ensure_ascii=False) + "\n", encoding="utf-8")
 
