@@ -43,7 +43,13 @@ nitpicky = True
 today_fmt = "%Y-%m-%d"
 
 # Text ---------------------------------------------------------------------------------------
-myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = [
+    "amsmath",
+    "attrs_inline",
+    "colon_fence",
+    "deflist",
+    "dollarmath",
+]
 myst_heading_anchors = 3
 myst_dmath_double_inline = False
 myst_links_external_new_tab = False
@@ -56,7 +62,7 @@ pygments_style = "friendly"
 smartquotes_excludes = {"languages": ["zh_CN"], "builders": ["man", "text"]}
 
 bibtex_bibfiles = ["chapters/appendix/references.bib"]
-bibtex_default_style = "unsrtalpha"
+bibtex_default_style = "unsrt"
 bibtex_reference_style = "label"
 
 # Translation: one catalog a page, no line numbers, code never translated -------------------
@@ -88,7 +94,11 @@ html_theme_options = {
     "show_toc_level": 2,
     "use_download_button": False,
     "use_fullscreen_button": False,
-    "article_header_end": ["article-header-buttons.html", "pdf-link.html", "language-switch.html"],
+    "article_header_end": [
+        "article-header-buttons.html",
+        "pdf-link.html",
+        "language-switch.html",
+    ],
     "pygments_light_style": "friendly",
     "pygments_dark_style": "github-dark-high-contrast",
 }

@@ -32,10 +32,16 @@ class BookNumbers(TocTreeCollector):
     def assign_section_numbers(self, env) -> list[str]:
         before = {name: dict(numbers) for name, numbers in env.toc_secnumbers.items()}
         super().assign_section_numbers(env)
-        chapters = [c for part in parts_in_order(env) for c in env.toctree_includes.get(part, [])]
+        chapters = [
+            c
+            for part in parts_in_order(env)
+            for c in env.toctree_includes.get(part, [])
+        ]
         for number, docname in enumerate(chapters, start=1):
             renumber(env, docname, number)
-        return [name for name, now in env.toc_secnumbers.items() if before.get(name) != now]
+        return [
+            name for name, now in env.toc_secnumbers.items() if before.get(name) != now
+        ]
 
 
 def setup(app):

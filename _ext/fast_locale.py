@@ -74,7 +74,9 @@ def switch(on: bool) -> None:
     """Put the fast functions in place, or Sphinx's and MyST's own back."""
     renderer.get_default_settings = settings_made_once if on else default_settings
     i18n._publish_msgstr = publish_fast if on else publish
-    i18n._NodeUpdater.update_leaves = update_leaves_of_one_document if on else update_leaves
+    i18n._NodeUpdater.update_leaves = (
+        update_leaves_of_one_document if on else update_leaves
+    )
 
 
 def setup(app):

@@ -50,7 +50,9 @@ class InlineFigures(SphinxPostTransform):
             if not path.is_file():
                 continue  # Sphinx has warned already
             stem = path.stem.replace(".", "-")
-            svg = inline_svg(path.read_text(encoding="utf-8"), stem, node.get("alt", ""))
+            svg = inline_svg(
+                path.read_text(encoding="utf-8"), stem, node.get("alt", "")
+            )
             figure = f'<div class="book-figure" id="{stem}-drawing">{svg}</div>'
             node.replace_self(nodes.raw("", figure, format="html"))
 

@@ -47,7 +47,11 @@ CHINESE = {
 
 LANGUAGES = {
     "en": Language(
-        "English", "", "en", "LLM Inference from Principles to Production", "llm-inference.pdf"
+        "English",
+        "",
+        "en",
+        "LLM Inference from Principles to Production",
+        "llm-inference.pdf",
     ),
     "zh_CN": Language(
         "中文", "zh", "zh-CN", "LLM 从原理到生产级推理", "llm-inference-zh.pdf", CHINESE
@@ -59,7 +63,11 @@ def own_pages(app) -> list[Path]:
     """The built pages of this edition, without those of the editions inside its folder."""
     out = Path(app.outdir)
     others = [out / other.folder for other in LANGUAGES.values() if other.folder]
-    return [page for page in out.rglob("*.html") if not any(o in page.parents for o in others)]
+    return [
+        page
+        for page in out.rglob("*.html")
+        if not any(o in page.parents for o in others)
+    ]
 
 
 def address(docname: str, language: str) -> str:
@@ -92,13 +100,22 @@ def visit_editions(self, node) -> None:
     links = [("primary", first, here.say("Start reading"), here.code)]
     for code, other in LANGUAGES.items():
         if code != language:
-            links.append(("", relative(docname, language, address("index", code)), other.name, other.code))
+            links.append(
+                (
+                    "",
+                    relative(docname, language, address("index", code)),
+                    other.name,
+                    other.code,
+                )
+            )
     for other in LANGUAGES.values():
         pdf = relative(docname, language, f"pdf/{other.pdf}")
         links.append(("", pdf, f"PDF · {other.name}", other.code))
     self.body.append('<p class="editions">')
     for kind, href, text, code in links:
-        self.body.append(f'<a class="edition {kind}" href="{href}" hreflang="{code}">{text}</a>')
+        self.body.append(
+            f'<a class="edition {kind}" href="{href}" hreflang="{code}">{text}</a>'
+        )
     self.body.append("</p>\n")
     raise nodes.SkipNode
 
@@ -111,7 +128,11 @@ def on_config(app, config) -> None:
     """What differs by language: title, project name, address of the published site."""
     if config.language not in LANGUAGES:  # a language that is being added, or a test's
         LANGUAGES[config.language] = Language(
-            config.language, config.language, config.language.replace("_", "-"), config.project, ""
+            config.language,
+            config.language,
+            config.language.replace("_", "-"),
+            config.project,
+            "",
         )
     here = LANGUAGES[config.language]
     config.project = config.html_title = config.html_short_title = here.title
@@ -131,7 +152,9 @@ def on_page(app, pagename, templatename, context, doctree) -> None:
     here = LANGUAGES[language]
     base = os.environ.get("BOOK_BASEURL", "").rstrip("/")
     context["say"] = here.say
-    context["book_pdf"] = relative(pagename, language, f"pdf/{here.pdf}") if here.pdf else ""
+    context["book_pdf"] = (
+        relative(pagename, language, f"pdf/{here.pdf}") if here.pdf else ""
+    )
     context["book_twins"] = [
         {
             "name": other.name,
@@ -144,8 +167,12 @@ def on_page(app, pagename, templatename, context, doctree) -> None:
     ]
     done, total = progress(doctree)
     if language != "en" and done < total and "body" in context:
-        text = here.say("This page is not fully translated yet: {done} of {total} paragraphs are.")
-        notice = f'<p class="translation-notice">{text.format(done=done, total=total)}</p>'
+        text = here.say(
+            "This page is not fully translated yet: {done} of {total} paragraphs are."
+        )
+        notice = (
+            f'<p class="translation-notice">{text.format(done=done, total=total)}</p>'
+        )
         context["body"] = notice + context["body"]
 
 

@@ -19,7 +19,7 @@ from languages import own_pages
 STATIC = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
 ICON_FONT = STATIC / "vendor/fontawesome/webfonts/fa-solid-900.woff2"
 ICON_CLASS = re.compile(r"\bfa-[a-z0-9-]+")
-ICON_CODE = re.compile(r'\.(fa-[a-z0-9-]+)(?=[,{:])[^{}]*\{--fa:"\\([0-9a-f]+)"\}')
+ICON_RULE = re.compile(r'([^{}]*)\{--fa:"\\([0-9a-f]+)"\}')
 UNUSED = (
     "_static/scripts/fontawesome.js",
     "_static/vendor/fontawesome/webfonts/fa-brands-400.woff2",
@@ -36,7 +36,11 @@ UNUSED = (
 
 def icon_codes(css: str) -> dict[str, int]:
     """Code points by icon class, read from the theme's style sheet."""
-    return {name: int(code, 16) for name, code in ICON_CODE.findall(css)}
+    return {
+        name: int(code, 16)
+        for selectors, code in ICON_RULE.findall(css)
+        for name in ICON_CLASS.findall(selectors)
+    }
 
 
 def icons_in_use(sources: list[Path]) -> set[str]:
@@ -91,5 +95,7 @@ def on_finished(app, exception) -> None:
 def setup(app):
     logging_module.getLogger("fontTools").setLevel(logging_module.WARNING)
     app.connect("builder-inited", on_builder)
-    app.connect("build-finished", on_finished, priority=900)  # after Sphinx has copied everything
+    app.connect(
+        "build-finished", on_finished, priority=900
+    )  # after Sphinx has copied everything
     return {"parallel_read_safe": True, "parallel_write_safe": True}

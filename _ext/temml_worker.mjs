@@ -8,7 +8,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { tex, display } = JSON.parse(line);
   let answer;
   try {
-    answer = { mathml: temml.renderToString(tex, { displayMode: display, throwOnError: true, xml: true }) };
+    answer = { mathml: temml.renderToString(tex, { displayMode: display, throwOnError: true }) };
   } catch (error) {
     answer = { error: String(error.message) };
   }

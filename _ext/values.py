@@ -36,7 +36,9 @@ def resolve(env, key: str, location) -> str:
     try:
         text = values.lookup(key)
     except (KeyError, ValueError) as error:
-        logger.warning("value: %s", error.args[0], location=location, type="book", subtype="value")
+        logger.warning(
+            "value: %s", error.args[0], location=location, type="book", subtype="value"
+        )
         return "?"
     depend(env, key)
     return text
@@ -76,12 +78,15 @@ class ValuesInMathAndAlt(SphinxTransform):
         for node in self.document.findall(nodes.image):
             if "alt" in node:
                 node["alt"] = IN_ALT.sub(
-                    lambda match, node=node: resolve(self.env, match[1], node), node["alt"]
+                    lambda match, node=node: resolve(self.env, match[1], node),
+                    node["alt"],
                 )
 
     def _math(self, node) -> None:
         source = node.astext()
-        tex = IN_MATH.sub(lambda match: as_tex(resolve(self.env, match[1], node)), source)
+        tex = IN_MATH.sub(
+            lambda match: as_tex(resolve(self.env, match[1], node)), source
+        )
         if tex != source:
             node.clear()
             node += nodes.Text(tex)

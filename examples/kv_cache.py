@@ -28,10 +28,12 @@ SAMPLES = 7
 FULL = 131072  # the context window of Llama 3.1, in tokens
 
 
-def attention_ignores_old_queries(q: np.ndarray, k: np.ndarray, v: np.ndarray, seed: int = 0):
-    """The newest token's attention output, with its own history of queries and with noise for it.
+def attention_ignores_old_queries(
+    q: np.ndarray, k: np.ndarray, v: np.ndarray, seed: int = 0
+):
+    """The newest token's output, with the true queries before it and with noise there.
 
-    q [H, n, head_dim], k and v [K, n, head_dim]; returns two rows [H * head_dim] that must be equal.
+    q [H, n, head_dim], k and v [K, n, head_dim]; the two rows [H * head_dim] must be equal.
     """
     noise = np.random.default_rng(seed).standard_normal(q.shape).astype(q.dtype)
     noise[:, -1] = q[:, -1]  # only the newest query is the true one
@@ -43,7 +45,9 @@ class WindowCache(KVCache):
 
     window = 32
 
-    def append(self, layer: int, k: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def append(
+        self, layer: int, k: np.ndarray, v: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         keys, values = super().append(layer, k, v)
         return keys[:, -self.window :], values[:, -self.window :]
 
@@ -61,14 +65,18 @@ def text_ids(tokenizer, length: int) -> list[int]:
     return (ids * (length // len(ids) + 1))[:length]
 
 
-def step_times(model, ids: Sequence[int], samples: int) -> tuple[list[float], list[float]]:
+def step_times(
+    model, ids: Sequence[int], samples: int
+) -> tuple[list[float], list[float]]:
     """ms to get the token after `ids`: computing all of it, and with all but the newest cached."""
     without = [milliseconds(lambda: model.forward(ids)) for _ in range(samples)]
     cache = model.new_cache(len(ids))
     model.forward(ids[:-1], cache)
 
     def decode() -> None:
-        cache.length = len(ids) - 1  # forget the newest token, so that each sample adds it again
+        cache.length = (
+            len(ids) - 1
+        )  # forget the newest token, so that each sample adds it again
         model.forward(ids[-1:], cache)
 
     decode()  # warm-up
@@ -79,7 +87,14 @@ def products_only(model, new: int) -> None:
     """The step's products with weights and nothing else: what is left is attention, norms and Python."""
     row = np.ones((new, model.config.width), dtype=np.float32)
     for layer in model.layers:
-        for weight in (layer.query, layer.key, layer.value, layer.output, layer.gate, layer.up):
+        for weight in (
+            layer.query,
+            layer.key,
+            layer.value,
+            layer.output,
+            layer.gate,
+            layer.up,
+        ):
             row @ weight
         np.ones((new, len(layer.down)), dtype=np.float32) @ layer.down
     row[-1] @ model.head
@@ -90,7 +105,9 @@ def growth(_: object) -> None:
     shape = shapes.named(MODEL)
     model, tokenizer = engine.load()
     model.forward(text_ids(tokenizer, 8))  # warm-up
-    print(f"{shape.name}, float32, one thread: the next token at a context of T tokens\n")
+    print(
+        f"{shape.name}, float32, one thread: the next token at a context of T tokens\n"
+    )
     print("    T   GFLOP without   GFLOP with   time without   time with   saved")
     for context in SHOWN:
         without, cached = step_times(model, text_ids(tokenizer, context), samples=1)
@@ -101,7 +118,9 @@ def growth(_: object) -> None:
             f"   {times[0]:9.0f} ms   {times[1]:6.0f} ms   {times[0] / times[1]:4.1f}×"
         )
     per_token = memory.kv_bytes_per_token(shape, 4)
-    print(f"\nKV cache: {per_token:,} B per token, {per_token * SHOWN[-1]:,} B at T = {SHOWN[-1]}")
+    print(
+        f"\nKV cache: {per_token:,} B per token, {per_token * SHOWN[-1]:,} B at T = {SHOWN[-1]}"
+    )
 
 
 def fits(shape: Shape, card: float) -> str:
@@ -112,14 +131,18 @@ def fits(shape: Shape, card: float) -> str:
 
 def models(options) -> None:
     """Print parameters, bytes per token and what fits, a line a model."""
-    wanted = [shapes.named(name) for name in options.names] or list(shapes.catalog().values())
-    if options.context < 1:
-        raise cli.CommandError(f"--context takes 1 or more tokens, not {options.context}")
-    if not options.card > 0:
-        raise cli.CommandError(f"--card takes a size in GB above 0, not {options.card:g}")
-    head = (
-        f"{'one of ' + format(options.context, ','):>15}   {f'tokens on {options.card:g} GB':>18}"
+    wanted = [shapes.named(name) for name in options.names] or list(
+        shapes.catalog().values()
     )
+    if options.context < 1:
+        raise cli.CommandError(
+            f"--context takes 1 or more tokens, not {options.context}"
+        )
+    if not options.card > 0:
+        raise cli.CommandError(
+            f"--card takes a size in GB above 0, not {options.card:g}"
+        )
+    head = f"{'one of ' + format(options.context, ','):>15}   {f'tokens on {options.card:g} GB':>18}"
     print(f"bf16: 2 bytes a number{'':>24}KV cache\n")
     print(f"{'model':<16}{'parameters':>16}{'a token':>12}   {head}")
     for shape in wanted:
@@ -142,11 +165,18 @@ def ceilings() -> dict[str, float]:
     square = rng.standard_normal((2, 1536, 1536), dtype=np.float32)
     vector @ matrix, square[0] @ square[1]
     read = np.median([milliseconds(lambda: vector @ matrix) for _ in range(7)]) / 1e3
-    product = np.median([milliseconds(lambda: square[0] @ square[1]) for _ in range(7)]) / 1e3
-    return {"read_bytes_per_s": matrix.nbytes / read, "flop_per_s": 2 * 1536**3 / product}
+    product = (
+        np.median([milliseconds(lambda: square[0] @ square[1]) for _ in range(7)]) / 1e3
+    )
+    return {
+        "read_bytes_per_s": matrix.nbytes / read,
+        "flop_per_s": 2 * 1536**3 / product,
+    }
 
 
-def predicted_ms(shape: Shape, context: int, cached: bool, ceiling: dict[str, float]) -> float:
+def predicted_ms(
+    shape: Shape, context: int, cached: bool, ceiling: dict[str, float]
+) -> float:
     """Time of a float32 step in ms: arithmetic or reading weights and cache, whichever is longer."""
     arithmetic = flops.step_flop(shape, context, cached) / ceiling["flop_per_s"]
     read = memory.weight_bytes_read(shape, 4)
@@ -165,14 +195,21 @@ def record_growth(_: object) -> None:
         print(f"T = {context}", file=sys.stderr, flush=True)
         ids = text_ids(tokenizer, context)
         step_times(model, ids, samples=1)  # warm-up
-        for cached, samples in zip((False, True), step_times(model, ids, SAMPLES), strict=True):
+        for cached, samples in zip(
+            (False, True), step_times(model, ids, SAMPLES), strict=True
+        ):
             new = 1 if cached else context
-            products = [milliseconds(lambda new=new: products_only(model, new)) for _ in range(3)]
+            products = [
+                milliseconds(lambda new=new: products_only(model, new))
+                for _ in range(3)
+            ]
             points.append(
                 {
                     "context": context,
                     "cached": cached,
-                    "predicted_ms": round(predicted_ms(shape, context, cached, ceiling), 2),
+                    "predicted_ms": round(
+                        predicted_ms(shape, context, cached, ceiling), 2
+                    ),
                     "products_only_ms": round(float(np.median(products)), 2),
                     "samples": [round(sample, 2) for sample in samples],
                 }
@@ -187,7 +224,9 @@ def record_growth(_: object) -> None:
             "unit": "ms",
             "prediction": "the longer of FLOP / (rate of a 1536 x 1536 x 1536 product) and "
             "bytes of weights and cache / (rate of an 8192 x 8192 matrix-vector product)",
-            "ceilings": {name: float(f"{value:.4g}") for name, value in ceiling.items()},
+            "ceilings": {
+                name: float(f"{value:.4g}") for name, value in ceiling.items()
+            },
             "points": points,
         },
     )
@@ -197,7 +236,9 @@ def record_growth(_: object) -> None:
 def point(stem: str, **wanted) -> dict:
     """The one point of a data file whose fields are as wanted."""
     found = [
-        p for p in record.load(stem)["points"] if all(p.get(k) == v for k, v in wanted.items())
+        p
+        for p in record.load(stem)["points"]
+        if all(p.get(k) == v for k, v in wanted.items())
     ]
     if len(found) != 1:
         raise ValueError(f"{stem}: {len(found)} points with {wanted}")
@@ -220,9 +261,14 @@ def of_shapes() -> dict[str, str]:
 
 def of_budget() -> dict[str, str]:
     """Pages, users and cards: the arithmetic of the text and of the exercises."""
-    small, large, huge = (shapes.named(f"Llama-3.1-{size}") for size in ("8B", "70B", "405B"))
+    small, large, huge = (
+        shapes.named(f"Llama-3.1-{size}") for size in ("8B", "70B", "405B")
+    )
     qwen, deepseek = shapes.named("Qwen3-32B"), shapes.named("DeepSeek-V3")
-    token, page = memory.kv_bytes_per_token(small), 500 * memory.kv_bytes_per_token(small)
+    token, page = (
+        memory.kv_bytes_per_token(small),
+        500 * memory.kv_bytes_per_token(small),
+    )
     read = memory.weight_bytes_read(small)
     users = -(-(2**40) // (memory.kv_bytes_per_token(large) * FULL))
     without_sharing = memory.kv_bytes_if_every_head_had_its_own(huge) * FULL
@@ -238,14 +284,18 @@ def of_budget() -> dict[str, str]:
         "equal-tokens": count(read / token),
         "equal-batch-1k": count(read / token / 1024),
         "batch-256-cache": decimal_bytes(256 * 1024 * token, "GB", 1),
-        "token-mha-llama-3.1-70b": binary(memory.kv_bytes_if_every_head_had_its_own(large), "KiB"),
+        "token-mha-llama-3.1-70b": binary(
+            memory.kv_bytes_if_every_head_had_its_own(large), "KiB"
+        ),
         "vllm-budget": decimal_bytes(pool, "GB", 1),
         "vllm-tokens": count(pool // token),
         "exercise-qwen-token": count(memory.kv_bytes_per_token(qwen)),
         "exercise-qwen-page": binary(500 * memory.kv_bytes_per_token(qwen), "MiB"),
         "exercise-qwen-left": decimal_bytes(141e9 - memory.weight_bytes(qwen), "GB", 1),
         "exercise-qwen-pages": count(memory.tokens_that_fit(qwen, 141e9) // 500),
-        "exercise-mha-token": binary(memory.kv_bytes_if_every_head_had_its_own(huge), "KiB"),
+        "exercise-mha-token": binary(
+            memory.kv_bytes_if_every_head_had_its_own(huge), "KiB"
+        ),
         "exercise-mha-user": binary(without_sharing, "GiB"),
         "exercise-mha-cards": count(-(-without_sharing // 80e9)),
         "exercise-crossover": decimal(read / token / 8192, 1),
@@ -282,7 +332,9 @@ def of_cpu() -> dict[str, str]:
         "cpu-products-without-1024": quantity(slow_products / 1e3, "s", 1),
         "cpu-rest-without-1024": quantity((slow - slow_products) / 1e3, "s", 1),
         "cpu-predicted-without-1024": quantity(
-            point("kv-cache--growth", cached=False, context=1024)["predicted_ms"] / 1e3, "s", 1
+            point("kv-cache--growth", cached=False, context=1024)["predicted_ms"] / 1e3,
+            "s",
+            1,
         ),
     }
 
@@ -297,7 +349,10 @@ def time_text(ms: float) -> str:
 def of_gpu() -> dict[str, str]:
     """What was measured on the H200, and what was predicted for it."""
     table, times = {}, {}
-    steps, batches = record.load("kv-cache--h200-step"), record.load("kv-cache--h200-batch")
+    steps, batches = (
+        record.load("kv-cache--h200-step"),
+        record.load("kv-cache--h200-batch"),
+    )
     for p in steps["points"]:
         name = f"h200-{'with' if p['cached'] else 'without'}-{p['context'] // 1024}k"
         times[name] = record.median(p)
@@ -309,7 +364,12 @@ def of_gpu() -> dict[str, str]:
     at = {(p["cached"], p["context"]): p for p in steps["points"]}
     short, long = at[True, 1024], at[True, FULL]
     grown = record.median(long) - record.median(short)
-    fullest = max(record.load("kv-cache--h200-memory")["points"], key=lambda p: p["tokens"])
+    one, many = (
+        next(p for p in batches["points"] if p["batch"] == batch) for batch in (1, 128)
+    )
+    fullest = max(
+        record.load("kv-cache--h200-memory")["points"], key=lambda p: p["tokens"]
+    )
     lost = fullest["predicted_tokens"] - fullest["tokens"]
     llama = shapes.named("Llama-3.1-8B")
     token = memory.kv_bytes_per_token(llama)
@@ -319,13 +379,22 @@ def of_gpu() -> dict[str, str]:
         "h200-ratio-32k": count(times["h200-without-32k"] / times["h200-with-32k"]),
         "h200-products-1k": time_text(short["kernels_ms"]["products"]),
         "h200-products-rate": quantity(
-            memory.weight_bytes_read(llama) / short["kernels_ms"]["products"] / 1e9, "TB/s", 2
+            memory.weight_bytes_read(llama) / short["kernels_ms"]["products"] / 1e9,
+            "TB/s",
+            2,
         ),
         "h200-other-1k": time_text(short["kernels_ms"]["other"]),
+        "h200-other-kernels": count(short["kernels"]["other"]),
         "h200-attention-1k": time_text(short["kernels_ms"]["attention"]),
         "h200-attention-128k": time_text(long["kernels_ms"]["attention"]),
         "h200-grown": time_text(grown),
         "h200-grown-predicted": time_text(long["predicted_ms"] - short["predicted_ms"]),
+        "h200-batch-grown": time_text(record.median(many) - record.median(one)),
+        "h200-batch-grown-predicted": time_text(
+            many["predicted_ms"] - one["predicted_ms"]
+        ),
+        "h200-batch-products-1": time_text(one["kernels_ms"]["products"]),
+        "h200-batch-products-128": time_text(many["kernels_ms"]["products"]),
         "h200-total": decimal_bytes(fullest["total_bytes"], "GB", 1),
         "h200-tokens-predicted": count(fullest["predicted_tokens"]),
         "h200-tokens": count(fullest["tokens"]),
@@ -349,9 +418,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.set_defaults(act=growth)
     acts = parser.add_subparsers(metavar="{models,record}", parser_class=cli.Parser)
     table = acts.add_parser("models", help="bytes per token of public models")
-    table.add_argument("names", nargs="*", metavar="MODEL", help="all when none is named")
-    table.add_argument("--context", type=int, default=131072, help="tokens of one sequence")
-    table.add_argument("--card", type=float, default=80, help="memory of the card, in GB")
+    table.add_argument(
+        "names", nargs="*", metavar="MODEL", help="all when none is named"
+    )
+    table.add_argument(
+        "--context", type=int, default=131072, help="tokens of one sequence"
+    )
+    table.add_argument(
+        "--card", type=float, default=80, help="memory of the card, in GB"
+    )
     table.set_defaults(act=models)
     acts.add_parser("record", help="measure again").set_defaults(act=record_growth)
     options = parser.parse_args(argv)

@@ -14,23 +14,35 @@ SHELL_SCRIPTS = ("tools/*.sh", ".ci/run")
 
 def checks() -> list[list[str]]:
     """The commands, each with its arguments."""
-    scripts = [str(p.relative_to(ROOT)) for glob in SHELL_SCRIPTS for p in ROOT.glob(glob)]
+    scripts = [
+        str(p.relative_to(ROOT)) for glob in SHELL_SCRIPTS for p in ROOT.glob(glob)
+    ]
     python = sys.executable
     commands = [
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "ruff", "format", "--check", "."],
-        [python, "-m", "codespell_lib", "--skip=*.po,*.lock,*.json,_build,.venv,node_modules,.git"],
+        [
+            python,
+            "-m",
+            "codespell_lib",
+            "--skip=*.po,*.lock,*.json,_build,.venv,node_modules,.git",
+        ],
         [python, "-m", "sphinxlint", *SPHINX_LINT, "index.md", "chapters", "README.md"],
     ]
     if shutil.which("shellcheck"):
         commands.append(["shellcheck", *scripts])
     else:
-        print("lint: no shellcheck on this machine; `make test` installs it", file=sys.stderr)
+        print(
+            "lint: no shellcheck on this machine; `make test` installs it",
+            file=sys.stderr,
+        )
     return commands
 
 
 def main() -> int:
-    failed = [command for command in checks() if subprocess.run(command, cwd=ROOT).returncode]
+    failed = [
+        command for command in checks() if subprocess.run(command, cwd=ROOT).returncode
+    ]
     for command in failed:
         print(f"error: failed: {' '.join(command)}", file=sys.stderr)
     return 1 if failed else 0

@@ -13,14 +13,30 @@ from pathlib import Path
 from examples import cli
 
 ROOT = Path(__file__).parent.parent
-WATCHED = ("_ext", "_templates", "_static", "locale", "examples/data", "examples/outputs")
+WATCHED = (
+    "_ext",
+    "_templates",
+    "_static",
+    "locale",
+    "examples/data",
+    "examples/outputs",
+)
 # Written by the builds themselves: watching them would rebuild for ever.
 IGNORED = ("_build/*", ".venv/*", "node_modules/*", "*.mo", ".git/*")
 
 
 def command(language: str, port: int, page: str) -> list[str]:
     """The sphinx-autobuild command line; ValueError-free: paths are checked by `main`."""
-    words = [sys.executable, "-m", "sphinx_autobuild", "-b", "html", "-n", "--port", str(port)]
+    words = [
+        sys.executable,
+        "-m",
+        "sphinx_autobuild",
+        "-b",
+        "html",
+        "-n",
+        "--port",
+        str(port),
+    ]
     words += [word for folder in WATCHED for word in ("--watch", str(ROOT / folder))]
     words += [word for glob in IGNORED for word in ("--ignore", str(ROOT / glob))]
     if language != "en":
@@ -37,10 +53,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     page = options.page.removesuffix(".md").removesuffix(".po")
     page = page.removeprefix("locale/zh_CN/LC_MESSAGES/")
     if not (ROOT / f"{page}.md").is_file():
-        raise cli.CommandError(f"there is no page {page}.md (PAGE=chapters/bottlenecks/kv-cache)")
-    print(f"http://localhost:{options.port}/{page}.html once the first build is done", flush=True)
+        raise cli.CommandError(
+            f"there is no page {page}.md (PAGE=chapters/bottlenecks/kv-cache)"
+        )
+    print(
+        f"http://localhost:{options.port}/{page}.html once the first build is done",
+        flush=True,
+    )
     try:
-        raise SystemExit(subprocess.run(command(options.language, options.port, page)).returncode)
+        raise SystemExit(
+            subprocess.run(command(options.language, options.port, page)).returncode
+        )
     except KeyboardInterrupt:
         print()
 

@@ -19,7 +19,9 @@ from examples import cli
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "examples" / "outputs"
-TIMED = re.compile(r"[ ]*\b\d[\d,]*(?:\.\d+)?(?=[  ]?(?:ms|µs|s|×|token/s|tokens/s)(?![\w/]))")
+TIMED = re.compile(
+    r"[ ]*\b\d[\d,]*(?:\.\d+)?(?=[  ]?(?:ms|µs|s|×|token/s|tokens/s)(?![\w/]))"
+)
 LIMIT = 5.0  # seconds that a shown example may take (design.md)
 
 
@@ -33,7 +35,9 @@ def command_of(path: Path) -> list[str]:
     first = path.read_text(encoding="utf-8").partition("\n")[0]
     words = shlex.split(first)
     if words[:3] != ["$", "python", "-m"]:
-        raise cli.CommandError(f"{path.name}: the first line is no '$ python -m ...' command")
+        raise cli.CommandError(
+            f"{path.name}: the first line is no '$ python -m ...' command"
+        )
     return words[2:]
 
 
@@ -41,11 +45,17 @@ def run(path: Path) -> tuple[str, float]:
     """Run the file's command; its whole new text and the seconds that it took."""
     start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, *command_of(path)], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, *command_of(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     seconds = time.perf_counter() - start
     if done.returncode:
-        raise cli.CommandError(f"{path.name}: exit {done.returncode}: {done.stderr.strip()}")
+        raise cli.CommandError(
+            f"{path.name}: exit {done.returncode}: {done.stderr.strip()}"
+        )
     first = path.read_text(encoding="utf-8").partition("\n")[0]
     return f"{first}\n{done.stdout.rstrip()}\n", seconds
 

@@ -22,8 +22,14 @@ TAG = re.compile(r"<[^>]+>")
 
 def code_name_parts(html: str) -> str:
     """The words that the code names of a page consist of, each once, in order."""
-    names = (name for code in CODE.findall(html) for name in CODE_NAME.findall(TAG.sub("", code)))
-    words = (word for name in names for word in re.split(r"[_/.-]", name) if len(word) > 1)
+    names = (
+        name
+        for code in CODE.findall(html)
+        for name in CODE_NAME.findall(TAG.sub("", code))
+    )
+    words = (
+        word for name in names for word in re.split(r"[_/.-]", name) if len(word) > 1
+    )
     return " ".join(dict.fromkeys(words))
 
 
@@ -47,4 +53,6 @@ def make(language: str, out: Path) -> None:
     command += ["--force-language", LANGUAGES[language].code.lower()]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise cli.CommandError(f"pagefind: {(done.stderr or done.stdout).strip()[-400:]}")
+        raise cli.CommandError(
+            f"pagefind: {(done.stderr or done.stdout).strip()[-400:]}"
+        )

@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         book = server(port)
     except OSError as error:
-        raise cli.CommandError(f"port {port}: {error.strerror}; try make serve PORT=8001") from None
+        raise cli.CommandError(
+            f"port {port}: {error.strerror}; try make serve PORT=8001"
+        ) from None
     print(
         f"http://localhost:{port} (English), http://localhost:{port}/zh/ (Chinese); Ctrl-C ends it"
     )

@@ -27,8 +27,21 @@ def edition(language: str, out: Path) -> Path:
 
 def sphinx(language: str, source: Path, out: Path, fresh: bool) -> list[str]:
     """The strict build's command line."""
-    pages, doctrees = edition(language, out), out.parent / "doctrees" / f"{out.name}-{language}"
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-n", "-W", "--keep-going"]
+    pages, doctrees = (
+        edition(language, out),
+        out.parent / "doctrees" / f"{out.name}-{language}",
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-b",
+        "html",
+        "-q",
+        "-n",
+        "-W",
+        "--keep-going",
+    ]
     command += ["-c", str(ROOT), "-d", str(doctrees), "-D", f"language={language}"]
     return [*command, *(["-E", "-a"] if fresh else []), str(source), str(pages)]
 
@@ -40,12 +53,20 @@ def remove_orphans(language: str, source: Path, out: Path) -> None:
     made = {"genindex", "search", "404"}
     for page in pages.rglob("*.html"):
         name = page.relative_to(pages).with_suffix("")
-        inside_other = any(other.is_relative_to(pages) and other in page.parents for other in others)
-        if not inside_other and str(name) not in made and not (source / f"{name}.md").exists():
+        inside_other = any(
+            other.is_relative_to(pages) and other in page.parents for other in others
+        )
+        if (
+            not inside_other
+            and str(name) not in made
+            and not (source / f"{name}.md").exists()
+        ):
             page.unlink()
 
 
-def build(languages: Sequence[str], source: Path = ROOT, out: Path | None = None, fresh=False):
+def build(
+    languages: Sequence[str], source: Path = ROOT, out: Path | None = None, fresh=False
+):
     """Build editions side by side; seconds by language. A failed one raises with its warnings."""
     out = out or ROOT / "_build" / "site"
     start, running = time.perf_counter(), {}
@@ -53,7 +74,9 @@ def build(languages: Sequence[str], source: Path = ROOT, out: Path | None = None
         out.mkdir(parents=True, exist_ok=True)
         print(f"web    {LANGUAGES[language].name}: building", flush=True)
         running[language] = subprocess.Popen(
-            sphinx(language, source, out, fresh), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            sphinx(language, source, out, fresh),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
     seconds, failed = {}, []
@@ -71,7 +94,9 @@ def build(languages: Sequence[str], source: Path = ROOT, out: Path | None = None
         remove_orphans(language, source, out)
         print(f"web    {LANGUAGES[language].name}: {seconds[language]:.0f} s")
     if failed:
-        raise cli.CommandError(f"the build of {', '.join(failed)} failed; the warnings stand above")
+        raise cli.CommandError(
+            f"the build of {', '.join(failed)} failed; the warnings stand above"
+        )
     for language in languages:
         search_index.make(language, out)
     return seconds
@@ -89,12 +114,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("languages", nargs="*", metavar="LANGUAGE")
     parser.add_argument("--source", type=Path, default=ROOT)
     parser.add_argument("--out", type=Path, default=ROOT / "_build" / "site")
-    parser.add_argument("--fresh", action="store_true", help="read and write everything again")
+    parser.add_argument(
+        "--fresh", action="store_true", help="read and write everything again"
+    )
     parser.add_argument("--publish-pdfs", action="store_true")
     options = parser.parse_args(argv)
     if unknown := [name for name in options.languages if name not in LANGUAGES]:
-        raise cli.CommandError(f"no language {unknown[0]}; there are {', '.join(LANGUAGES)}")
-    build(options.languages, options.source.resolve(), options.out.resolve(), options.fresh)
+        raise cli.CommandError(
+            f"no language {unknown[0]}; there are {', '.join(LANGUAGES)}"
+        )
+    build(
+        options.languages,
+        options.source.resolve(),
+        options.out.resolve(),
+        options.fresh,
+    )
     if options.publish_pdfs:
         publish_pdfs(options.out.resolve())
 

@@ -44,11 +44,15 @@ def draw(stem: str) -> Iterator[tuple[str, str]]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.Parser(prog="python -m examples.figures", description=__doc__)
-    parser.add_argument("stems", nargs="*", metavar="STEM", help="all when none is named")
+    parser.add_argument(
+        "stems", nargs="*", metavar="STEM", help="all when none is named"
+    )
     wanted = parser.parse_args(argv).stems
     known = catalog()
     if unknown := sorted(set(wanted) - set(known)):
-        raise cli.CommandError(f"no figure {', '.join(unknown)}; there are {', '.join(known)}")
+        raise cli.CommandError(
+            f"no figure {', '.join(unknown)}; there are {', '.join(known)}"
+        )
     style.FOLDER.mkdir(parents=True, exist_ok=True)
     for stem in wanted or known:
         for name, svg in draw(stem):

@@ -39,7 +39,14 @@ def _cell(axes, column: int, row: int, computed: bool) -> None:
     color = COLORS["decode"] if computed else COLORS["kv"]
     face = color if computed else "none"
     axes.add_patch(
-        Rectangle((column + 0.08, row + 0.08), 0.84, 0.84, facecolor=face, edgecolor=color, lw=1.3)
+        Rectangle(
+            (column + 0.08, row + 0.08),
+            0.84,
+            0.84,
+            facecolor=face,
+            edgecolor=color,
+            lw=1.3,
+        )
     )
 
 
@@ -52,24 +59,37 @@ def steps(say: Say) -> Figure:
                 newest = prompt + step - 1
                 for position in range(newest + 1):
                     first = step == 0  # the prompt is read in the first step either way
-                    _cell(axes, position, step, not cached or first or position == newest)
-            axes.set_title(say("with a cache" if cached else "without a cache"), fontsize=10)
+                    _cell(
+                        axes, position, step, not cached or first or position == newest
+                    )
+            axes.set_title(
+                say("with a cache" if cached else "without a cache"), fontsize=10
+            )
             axes.set_xlim(0, prompt + new - 1)
             axes.set_ylim(new, 0)
             axes.set_aspect("equal")
-            axes.set_xticks([i + 0.5 for i in range(prompt + new - 1)], range(1, prompt + new))
+            axes.set_xticks(
+                [i + 0.5 for i in range(prompt + new - 1)], range(1, prompt + new)
+            )
             axes.set_yticks([i + 0.5 for i in range(new)], range(1, new + 1))
             axes.tick_params(length=0)
             axes.spines[["left", "bottom"]].set_visible(False)
             axes.set_xlabel(say("position in the sequence"))
         panels[0].set_ylabel(say("decode step"))
         keys = [
-            Rectangle((0, 0), 1, 1, facecolor=COLORS["decode"], edgecolor=COLORS["decode"]),
+            Rectangle(
+                (0, 0), 1, 1, facecolor=COLORS["decode"], edgecolor=COLORS["decode"]
+            ),
             Rectangle((0, 0), 1, 1, facecolor="none", edgecolor=COLORS["kv"], lw=1.3),
         ]
         labels = [say("computed in this step"), say("read from the cache")]
         figure.legend(
-            keys, labels, loc="outside lower center", ncols=2, frameon=False, labelcolor=INK
+            keys,
+            labels,
+            loc="outside lower center",
+            ncols=2,
+            frameon=False,
+            labelcolor=INK,
         )
     return figure
 
@@ -79,14 +99,22 @@ def _steps_over_context(say: Say, stem: str) -> Figure:
     points = record.load(stem)["points"]
     with style.canvas(height=3.3) as (figure, axes):
         for cached, color in ((False, COLORS["prefill"]), (True, COLORS["decode"])):
-            mine = sorted((p for p in points if p["cached"] == cached), key=lambda p: p["context"])
+            mine = sorted(
+                (p for p in points if p["cached"] == cached), key=lambda p: p["context"]
+            )
             x = [p["context"] for p in mine]
             axes.plot(x, [p["predicted_ms"] for p in mine], color=color, lw=1.2)
             axes.plot(x, [record.median(p) for p in mine], "o", color=color)
             last = record.median(mine[-1])
             label = say("with a cache" if cached else "without a cache")
             axes.annotate(
-                label, (x[-1], last), (-8, 9), "data", "offset points", color=color, ha="right"
+                label,
+                (x[-1], last),
+                (-8, 9),
+                "data",
+                "offset points",
+                color=color,
+                ha="right",
             )
         axes.set(xscale="log", yscale="log")
         axes.set_xticks(sorted({p["context"] for p in points}))
@@ -98,7 +126,9 @@ def _steps_over_context(say: Say, stem: str) -> Figure:
             axes.plot([], [], "o", color=INK)[0],
             axes.plot([], [], color=INK, lw=1.2)[0],
         ]
-        axes.legend(keys, [say("measured"), say("predicted")], frameon=False, loc="upper left")
+        axes.legend(
+            keys, [say("measured"), say("predicted")], frameon=False, loc="upper left"
+        )
     return figure
 
 
@@ -116,17 +146,38 @@ def h200_batch(say: Say) -> Figure:
     """A decode step over the batch size: reading weights, reading caches, and what was measured."""
     data = record.load("kv-cache--h200-batch")
     points = sorted(data["points"], key=lambda p: p["batch"])
-    shape, bandwidth = shapes.named("Llama-3.1-8B"), data["ceilings"]["read_bytes_per_s"]
+    shape, bandwidth = (
+        shapes.named("Llama-3.1-8B"),
+        data["ceilings"]["read_bytes_per_s"],
+    )
     batch = np.array([p["batch"] for p in points])
     context = points[0]["context"]
     weights = np.full(len(batch), memory.weight_bytes_read(shape)) / bandwidth * 1e3
     caches = batch * context * memory.kv_bytes_per_token(shape) / bandwidth * 1e3
     with style.canvas() as (figure, axes):
         axes.fill_between(batch, 0, weights, color=COLORS["weights"], alpha=0.55, lw=0)
-        axes.fill_between(batch, weights, weights + caches, color=COLORS["kv"], alpha=0.55, lw=0)
-        axes.plot(batch, [record.median(p) for p in points], "o", color=COLORS["decode"])
+        axes.fill_between(
+            batch, weights, weights + caches, color=COLORS["kv"], alpha=0.55, lw=0
+        )
+        axes.plot(
+            batch, [p["predicted_ms"] for p in points], color=COLORS["decode"], lw=1.2
+        )
+        axes.plot(
+            batch, [record.median(p) for p in points], "o", color=COLORS["decode"]
+        )
+        axes.annotate(
+            say("predicted"),
+            (batch[-1], points[-1]["predicted_ms"]),
+            (-4, -14),
+            "data",
+            "offset points",
+            color=COLORS["decode"],
+            ha="right",
+        )
         middle = batch[-1] * 0.62
-        axes.text(middle, weights[0] / 2, say("read the weights"), ha="center", va="center")
+        axes.text(
+            middle, weights[0] / 2, say("read the weights"), ha="center", va="center"
+        )
         height = weights[0] + np.interp(middle, batch, caches) / 2
         axes.text(middle, height, say("read the caches"), ha="center", va="center")
         last = record.median(points[-1])

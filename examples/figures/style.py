@@ -61,7 +61,9 @@ RC = {
 
 Say = Callable[[str], str]
 
-FAMILIES = "'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
+FAMILIES = (
+    "'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
+)
 _FAMILY = re.compile(r"font-family: [^;\"]*")
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _NO_ROTATION = re.compile(r' transform="rotate\(-0 [^)]*\)"')
@@ -78,7 +80,9 @@ def in_language(words: dict[str, str], language: str) -> Say:
 def canvas(height: float = 3.1, width: float = WIDTH, **subplots) -> Iterator[tuple]:
     """A figure and its axes in the house style; closed afterwards."""
     with plt.rc_context(RC):
-        figure, axes = plt.subplots(figsize=(width, height), layout="constrained", **subplots)
+        figure, axes = plt.subplots(
+            figsize=(width, height), layout="constrained", **subplots
+        )
         yield figure, axes
 
 

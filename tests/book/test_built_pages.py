@@ -12,8 +12,31 @@ import pytest
 
 pytestmark = pytest.mark.built
 SITE = Path(os.environ.get("BOOK_SITE", Path(__file__).parents[2] / "_build" / "site"))
-LEFT_OVER = ("{{", "}}", r"\val", "%{", "{val}", "{term}", "{ref}", "{numref}", "{cite}", "**")
-VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
+LEFT_OVER = (
+    "{{",
+    "}}",
+    r"\val",
+    "%{",
+    "{val}",
+    "{term}",
+    "{ref}",
+    "{numref}",
+    "{cite}",
+    "**",
+)
+VOID = {
+    "area",
+    "base",
+    "br",
+    "col",
+    "hr",
+    "img",
+    "input",
+    "link",
+    "meta",
+    "source",
+    "wbr",
+}
 
 
 class Page(HTMLParser):
@@ -32,7 +55,9 @@ class Page(HTMLParser):
         values = dict(attrs)
         self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
         self.links += [values[key] for key in ("href", "src") if values.get(key)]
-        self.alternatives += [values[key] for key in ("alt", "aria-label") if values.get(key)]
+        self.alternatives += [
+            values[key] for key in ("alt", "aria-label") if values.get(key)
+        ]
         if tag not in VOID:
             self.stack.append(tag)
 
@@ -54,7 +79,9 @@ def left_over(html: str) -> list[str]:
 
 
 def pages() -> dict[Path, Page]:
-    found = {path.resolve(): Page(path.read_text("utf-8")) for path in SITE.rglob("*.html")}
+    found = {
+        path.resolve(): Page(path.read_text("utf-8")) for path in SITE.rglob("*.html")
+    }
     assert found, "no built site: make book"
     return found
 
@@ -99,7 +126,9 @@ def test_links_inside_the_site_lead_somewhere():
 
 def test_the_look_for_dead_links_bites(tmp_path, monkeypatch):
     monkeypatch.setattr(f"{__name__}.SITE", tmp_path)
-    (tmp_path / "a.html").write_text('<a href="b.html#x"></a><a href="c.html"></a><p id="y">')
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html#x"></a><a href="c.html"></a><p id="y">'
+    )
     (tmp_path / "b.html").write_text('<a href="a.html#y"></a>')
     found = {path.resolve(): Page(path.read_text()) for path in tmp_path.glob("*.html")}
     assert dead_links(found) == ["a.html: b.html#x", "a.html: c.html"]

@@ -20,7 +20,9 @@ def test_figure_is_fresh(stem):
 
 
 def test_no_figure_without_a_function():
-    drawn = {style.file_name(stem, lang) for stem in STEMS for lang in figures.LANGUAGES}
+    drawn = {
+        style.file_name(stem, lang) for stem in STEMS for lang in figures.LANGUAGES
+    }
     assert {path.name for path in style.FOLDER.glob("*.svg")} == drawn
 
 
@@ -35,14 +37,18 @@ def test_twin_has_no_word_left_in_english(stem):
 
 def luminance(color: str) -> float:
     channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    linear = [
+        c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @pytest.mark.parametrize("page", ["#ffffff", "#14181e"])
 @pytest.mark.parametrize("name", sorted(style.COLORS))
 def test_colors_hold_against_light_and_dark_pages(name, page):
-    lighter, darker = sorted((luminance(style.COLORS[name]), luminance(page)), reverse=True)
+    lighter, darker = sorted(
+        (luminance(style.COLORS[name]), luminance(page)), reverse=True
+    )
     assert (lighter + 0.05) / (darker + 0.05) >= 3
 
 

@@ -20,7 +20,9 @@ def test_output_is_fresh_and_quick(path):
     printed, seconds = outputs.run(path)
     if seconds > outputs.LIMIT:  # a busy machine: the second run counts
         printed, seconds = outputs.run(path)
-    assert outputs.normalised(printed) == outputs.normalised(shown), "run `make outputs`"
+    assert outputs.normalised(printed) == outputs.normalised(shown), (
+        "run `make outputs`"
+    )
     assert seconds < 2 * outputs.LIMIT
 
 

@@ -46,10 +46,23 @@ myst_enable_extensions = ["dollarmath", "colon_fence"]
 
 def build(folder, builder, page=PAGE):
     (folder / "index.md").write_text(page, encoding="utf-8")
-    (folder / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>', encoding="utf-8")
-    conf = CONF.format(root=str(ROOT), ext=str(ROOT / "_ext"), conf=str(folder / "conf.py"))
+    (folder / "dot.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg"/>', encoding="utf-8"
+    )
+    conf = CONF.format(
+        root=str(ROOT), ext=str(ROOT / "_ext"), conf=str(folder / "conf.py")
+    )
     (folder / "conf.py").write_text(conf, encoding="utf-8")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", builder]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "--keep-going",
+        "-b",
+        builder,
+    ]
     done = subprocess.run(
         [*command, str(folder), str(folder / builder)], capture_output=True, text=True
     )
@@ -67,7 +80,9 @@ def test_a_value_reaches_text_table_math_and_alternative_text(tmp_path):
 
 
 def test_latex_gets_the_same_numbers(tmp_path):
-    code, errors = build(tmp_path, "latex", PAGE.replace("dot.svg", "dot.*").split(":::")[0])
+    code, errors = build(
+        tmp_path, "latex", PAGE.replace("dot.svg", "dot.*").split(":::")[0]
+    )
     assert code == 0, errors
     (tex,) = (tmp_path / "latex").glob("*.tex")
     text = tex.read_text(encoding="utf-8")
@@ -82,7 +97,9 @@ def test_catalogs_hold_names_and_no_numbers(tmp_path):
 
 
 @pytest.mark.parametrize("broken", ["toy--unknown", "toy-unknown", "nochapter--x"])
-@pytest.mark.parametrize("written", ["{{val}}`{}`", "$x = \\val{{{}}}$", "![%{{{}}}](dot.svg)"])
+@pytest.mark.parametrize(
+    "written", ["{{val}}`{}`", "$x = \\val{{{}}}$", "![%{{{}}}](dot.svg)"]
+)
 def test_a_name_that_is_not_there_fails_the_strict_build(tmp_path, broken, written):
     code, errors = build(tmp_path, "html", "# Toy\n\n" + written.format(broken) + "\n")
     assert code != 0 and broken in errors

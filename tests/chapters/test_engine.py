@@ -18,7 +18,9 @@ from examples.engine.generate import greedy, greedy_without_cache
 from examples.engine.model import load
 
 ROOT = Path(__file__).parents[2]
-REFERENCE = json.loads((ROOT / "tests/reference/smollm2.json").read_text(encoding="utf-8"))
+REFERENCE = json.loads(
+    (ROOT / "tests/reference/smollm2.json").read_text(encoding="utf-8")
+)
 CASES = {case["name"]: case for case in REFERENCE["cases"]}
 
 
@@ -45,7 +47,9 @@ def test_64_greedy_tokens_equal_the_reference(loaded, name):
 
 def test_generation_ends_with_the_stop_token(loaded):
     model, tokenizer = loaded
-    ids = tokenizer.encode("<|im_start|>user\nSay yes.<|im_end|>\n<|im_start|>assistant\n")
+    ids = tokenizer.encode(
+        "<|im_start|>user\nSay yes.<|im_end|>\n<|im_start|>assistant\n"
+    )
     answer = list(greedy(model, ids, 64, stop=tokenizer.end_id))
     assert answer[-1] == tokenizer.end_id and len(answer) < 64
 
@@ -83,7 +87,12 @@ def test_a_cache_refuses_more_than_it_holds():
 
 @pytest.mark.parametrize(
     ("ids", "message"),
-    [([], "at least one"), ([-1], "token ids"), ([10**6], "token ids"), ([1] * 9000, "exceed")],
+    [
+        ([], "at least one"),
+        ([-1], "token ids"),
+        ([10**6], "token ids"),
+        ([1] * 9000, "exceed"),
+    ],
 )
 def test_bad_tokens_are_refused(loaded, ids, message):
     with pytest.raises(CommandError, match=message):
@@ -93,7 +102,9 @@ def test_bad_tokens_are_refused(loaded, ids, message):
 def test_q4_1_by_hand():
     """Scale 0.5, minimum -1, codes 0 to 15 in the low halves and 15 to 0 in the high ones."""
     packed = bytes(low | (15 - low) << 4 for low in range(16))
-    raw = np.frombuffer(np.array([0.5, -1], np.float16).tobytes() + packed, dtype=np.uint8)
+    raw = np.frombuffer(
+        np.array([0.5, -1], np.float16).tobytes() + packed, dtype=np.uint8
+    )
     wanted = [0.5 * code - 1 for code in [*range(16), *reversed(range(16))]]
     assert gguf.from_q4_1(raw).ravel().tolist() == wanted
 
@@ -130,7 +141,9 @@ def test_every_truncation_and_every_bad_byte_is_one_clear_error(tmp_path):
     whole, path = tiny_gguf(), tmp_path / "tiny.gguf"
     refused = 0
     damaged = [whole[:end] for end in range(len(whole))]
-    damaged += [whole[:i] + bytes([whole[i] ^ 0xFF]) + whole[i + 1 :] for i in range(90)]
+    damaged += [
+        whole[:i] + bytes([whole[i] ^ 0xFF]) + whole[i + 1 :] for i in range(90)
+    ]
     for data in damaged:
         path.write_bytes(data)
         try:
@@ -143,7 +156,9 @@ def test_every_truncation_and_every_bad_byte_is_one_clear_error(tmp_path):
 
 def run(code: str) -> subprocess.CompletedProcess:
     program = f"from examples import cli\ndef main(_):\n    {code}\ncli.run(main)"
-    return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,4 +192,6 @@ def test_a_model_of_another_build_is_refused(tmp_path):
 
 def test_without_a_cache_the_tokens_are_the_same(loaded):
     ids = CASES["sentence"]["ids"]
-    assert list(greedy_without_cache(loaded[0], ids, 8)) == CASES["sentence"]["greedy"][:8]
+    assert (
+        list(greedy_without_cache(loaded[0], ids, 8)) == CASES["sentence"]["greedy"][:8]
+    )

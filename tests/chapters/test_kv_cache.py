@@ -41,7 +41,9 @@ def test_old_keys_and_values_do_matter():
     other = k.copy()
     other[:, 3] += 1
     assert (attention(q, k, v)[-1] != attention(q, other, v)[-1]).any()
-    assert (attention(q, k, v)[2] == attention(q, other, v)[2]).all()  # token 3 came later
+    assert (
+        attention(q, k, v)[2] == attention(q, other, v)[2]
+    ).all()  # token 3 came later
 
 
 def test_cached_tokens_equal_uncached_ones(loaded):
@@ -77,7 +79,12 @@ def test_recorded_growth_follows_its_prediction():
 
 def test_the_table_holds_published_counts():
     printed = run("models").stdout
-    for number in ("8,030,261,248", "70,553,706,496", "405,853,388,800", "671,026,419,200"):
+    for number in (
+        "8,030,261,248",
+        "70,553,706,496",
+        "405,853,388,800",
+        "671,026,419,200",
+    ):
         assert number in printed
     assert re.search(r"Llama-3\.1-8B .* 128\.0 KiB", printed)
     assert printed.count("weights do not fit") == 3
@@ -128,7 +135,11 @@ def test_exercise_2_every_head_its_own():
     user = 2 * 126 * 128 * 128 * 2 * 131_072
     assert user / 2**30 == 1008
     assert values.lookup("kv-cache--exercise-mha-user") == "1,008\N{NO-BREAK SPACE}GiB"
-    assert values.lookup("kv-cache--exercise-mha-cards") == str(-(-user // 80_000_000_000)) == "14"
+    assert (
+        values.lookup("kv-cache--exercise-mha-cards")
+        == str(-(-user // 80_000_000_000))
+        == "14"
+    )
 
 
 def test_exercise_3_crossover():
@@ -141,7 +152,10 @@ def test_exercise_3_crossover():
 def test_exercise_4_floor():
     read = 2 * (8_030_261_248 - 128_256 * 4096)
     floor = (read + 131_072 * 131_072) / 3.35e12 * 1e3
-    assert values.lookup("kv-cache--exercise-floor-128k") == f"{floor:.2f}\N{NO-BREAK SPACE}ms"
+    assert (
+        values.lookup("kv-cache--exercise-floor-128k")
+        == f"{floor:.2f}\N{NO-BREAK SPACE}ms"
+    )
 
 
 def test_exercise_5_a_window_changes_nothing_until_it_is_full(loaded, monkeypatch):
@@ -152,6 +166,8 @@ def test_exercise_5_a_window_changes_nothing_until_it_is_full(loaded, monkeypatc
     window = kv_cache.WindowCache(c.layers, c.kv_heads, c.head_dim, len(ids) + 48)
     monkeypatch.setattr(model, "new_cache", lambda capacity: window, raising=False)
     windowed = list(greedy(model, ids, 48))
-    same = window.window - len(ids) + 1  # the token that follows 32 tokens still saw all of them
+    same = (
+        window.window - len(ids) + 1
+    )  # the token that follows 32 tokens still saw all of them
     assert windowed[:same] == full[:same]
     assert windowed != full

@@ -35,7 +35,9 @@ def test_tiny_shape_by_hand():
     assert TINY.parameters == 2 * (attention + ffn + norms) + 4 + 2 * 5 * 4
     assert TINY.read_per_step == TINY.parameters - 20
     assert memory.kv_bytes_per_token(TINY) == 2 * 2 * 1 * 2 * 2
-    assert memory.kv_bytes_if_every_head_had_its_own(TINY) == 2 * memory.kv_bytes_per_token(TINY)
+    assert memory.kv_bytes_if_every_head_had_its_own(
+        TINY
+    ) == 2 * memory.kv_bytes_per_token(TINY)
 
 
 def test_tiny_flop_by_hand():
