@@ -25,7 +25,9 @@ class Parser(argparse.ArgumentParser):
         fail(f"{message} (see --help)")
 
 
-def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> None:
+def run(
+    main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None
+) -> None:
     """Run `main(argv)` and turn a `CommandError` into one line and exit code 2."""
     try:
         main(argv)

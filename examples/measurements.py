@@ -11,7 +11,8 @@ from examples import cli, record
 def recorded() -> dict[str, dict]:
     """All data files that hold a measurement, by stem."""
     files = {
-        path.stem: json.loads(path.read_text("utf-8")) for path in record.FOLDER.glob("*.json")
+        path.stem: json.loads(path.read_text("utf-8"))
+        for path in record.FOLDER.glob("*.json")
     }
     return {stem: data for stem, data in sorted(files.items()) if "device" in data}
 
@@ -19,7 +20,9 @@ def recorded() -> dict[str, dict]:
 def describe(stem: str, data: dict) -> str:
     """Three lines: what and when, on what, by which command."""
     samples = sum(len(point.get("samples", [])) for point in data["points"])
-    versions = ", ".join(f"{name} {number}" for name, number in data["versions"].items())
+    versions = ", ".join(
+        f"{name} {number}" for name, number in data["versions"].items()
+    )
     return (
         f"{stem}  {data['date']}  {len(data['points'])} points, {samples} samples\n"
         f"  on  {data['device']}; {versions}\n"

@@ -22,13 +22,19 @@ def cpu_name() -> str:
             if line.startswith("model name"):
                 name = line.split(":", 1)[1].strip()
                 break
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count()
+    )
     return f"{name}, {cores} cores"
 
 
 def versions(*packages: str) -> dict[str, str]:
     """Versions of Python and of the named packages, as installed."""
-    return {"python": platform.python_version()} | {p: metadata.version(p) for p in packages}
+    return {"python": platform.python_version()} | {
+        p: metadata.version(p) for p in packages
+    }
 
 
 def today() -> str:
@@ -51,7 +57,9 @@ def write(stem: str, record: dict, folder: Path = FOLDER) -> Path:
     target = folder / f"{stem}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".json.partial")
-    partial.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.write_text(
+        json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     partial.replace(target)
     return target
 

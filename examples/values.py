@@ -32,12 +32,16 @@ def quantity(number: float, unit: str, digits: int = 0) -> str:
 
 def binary(number: float, unit: str, digits: int = 0) -> str:
     """Bytes in KiB, MiB, GiB or TiB."""
-    return quantity(number / 1024 ** ("B", "KiB", "MiB", "GiB", "TiB").index(unit), unit, digits)
+    return quantity(
+        number / 1024 ** ("B", "KiB", "MiB", "GiB", "TiB").index(unit), unit, digits
+    )
 
 
 def decimal_bytes(number: float, unit: str, digits: int = 0) -> str:
     """Bytes in kB, MB, GB or TB."""
-    return quantity(number / 1000 ** ("B", "kB", "MB", "GB", "TB").index(unit), unit, digits)
+    return quantity(
+        number / 1000 ** ("B", "kB", "MB", "GB", "TB").index(unit), unit, digits
+    )
 
 
 def module_of(slug: str) -> str:

@@ -8,9 +8,9 @@ from examples.cli import CommandError
 
 
 class KVCache:
-    """Keys and values, each an array [layers, kv_heads, capacity, head_dim], filled from the left.
+    """Keys and values, each [layers, kv_heads, capacity, head_dim], filled from the left.
 
-    Room for `capacity` tokens is taken at once, so that a step copies one token and never the past.
+    Room for `capacity` tokens is taken at once: a step copies one token, never the past.
     """
 
     def __init__(self, layers: int, kv_heads: int, head_dim: int, capacity: int):
@@ -28,11 +28,15 @@ class KVCache:
         """Bytes allocated, used or not."""
         return self.keys.nbytes + self.values.nbytes
 
-    def append(self, layer: int, k: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Store new k and v [kv_heads, new, head_dim]; return those of the whole sequence."""
+    def append(
+        self, layer: int, k: np.ndarray, v: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Store new k, v [kv_heads, new, head_dim]; return those of the whole sequence."""
         end = self.length + k.shape[1]
         if end > self.capacity:
-            raise CommandError(f"the KV cache holds {self.capacity} tokens, {end} were wanted")
+            raise CommandError(
+                f"the KV cache holds {self.capacity} tokens, {end} were wanted"
+            )
         self.keys[layer, :, self.length : end] = k
         self.values[layer, :, self.length : end] = v
         return self.keys[layer, :, :end], self.values[layer, :, :end]

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from examples.engine.model import Model
 
 
-def greedy_without_cache(model: Model, prompt: Sequence[int], new: int) -> Iterator[int]:
+def greedy_without_cache(
+    model: Model, prompt: Sequence[int], new: int
+) -> Iterator[int]:
     """Yield `new` tokens, each the most likely; every step computes the whole text again."""
     ids = list(prompt)
     for _ in range(new):
@@ -16,8 +18,10 @@ def greedy_without_cache(model: Model, prompt: Sequence[int], new: int) -> Itera
         yield ids[-1]
 
 
-def greedy(model: Model, prompt: Sequence[int], new: int, stop: int | None = None) -> Iterator[int]:
-    """Yield up to `new` tokens, each the most likely; a step computes the newest token only.
+def greedy(
+    model: Model, prompt: Sequence[int], new: int, stop: int | None = None
+) -> Iterator[int]:
+    """Yield up to `new` tokens, each the most likely; a step computes one token only.
 
     Ends early after yielding the token `stop`.
     """

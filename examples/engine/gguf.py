@@ -61,7 +61,9 @@ class Reader:
         try:
             return bytes(self.take(self.number("Q"))).decode("utf-8")
         except UnicodeDecodeError:
-            raise CommandError(f"{self.name} is corrupt: no text at offset {start}") from None
+            raise CommandError(
+                f"{self.name} is corrupt: no text at offset {start}"
+            ) from None
 
     def value(self, kind: int):
         if kind in SCALARS:
@@ -72,9 +74,13 @@ class Reader:
             item, count = self.number("I"), self.number("Q")
             if item in SCALARS:
                 code = f"{count}{SCALARS[item]}"
-                return list(struct.unpack("<" + code, self.take(struct.calcsize("<" + code))))
+                return list(
+                    struct.unpack("<" + code, self.take(struct.calcsize("<" + code)))
+                )
             return [self.value(item) for _ in range(count)]
-        raise CommandError(f"{self.name} is corrupt: value type {kind} at offset {self.at}")
+        raise CommandError(
+            f"{self.name} is corrupt: value type {kind} at offset {self.at}"
+        )
 
 
 class GGUF:
@@ -83,14 +89,22 @@ class GGUF:
     def __init__(self, path: Path):
         self.name = path.name
         try:
-            raw = path.read_bytes() if path.stat().st_size < 4096 else np.memmap(path, mode="r")
+            raw = (
+                path.read_bytes()
+                if path.stat().st_size < 4096
+                else np.memmap(path, mode="r")
+            )
         except OSError as error:
             raise CommandError(f"cannot read {path}: {error.strerror}") from None
         reader = Reader(memoryview(raw), self.name)
         if bytes(reader.take(4)) != b"GGUF":
-            raise CommandError(f"{self.name} is no GGUF file: it does not begin with GGUF")
+            raise CommandError(
+                f"{self.name} is no GGUF file: it does not begin with GGUF"
+            )
         if (version := reader.number("I")) not in (2, 3):
-            raise CommandError(f"{self.name} has GGUF version {version}; 2 and 3 are known")
+            raise CommandError(
+                f"{self.name} has GGUF version {version}; 2 and 3 are known"
+            )
         tensor_count, pair_count = reader.number("Q"), reader.number("Q")
         self.metadata = {}
         for _ in range(pair_count):
@@ -108,11 +122,15 @@ class GGUF:
         name = reader.string()
         if (axes := reader.number("I")) > 4:
             raise CommandError(f"{self.name} is corrupt: tensor {name} has {axes} axes")
-        shape = tuple(reader.number("Q") for _ in range(axes))[::-1]  # stored fastest axis first
+        shape = tuple(reader.number("Q") for _ in range(axes))[
+            ::-1
+        ]  # stored fastest axis first
         kind, offset = reader.number("I"), reader.number("Q")
         if kind not in TYPES:
             known = ", ".join(name for name, *_ in TYPES.values())
-            raise CommandError(f"{self.name}: tensor {name} has type {kind}; known are {known}")
+            raise CommandError(
+                f"{self.name}: tensor {name} has type {kind}; known are {known}"
+            )
         return TensorInfo(name, shape, kind, offset)
 
     def tensor(self, name: str) -> np.ndarray:
@@ -147,7 +165,9 @@ def from_q4_1(raw: np.ndarray) -> np.ndarray:
     high halves 16-31.
     """
     blocks = raw.reshape(-1, 20)
-    scale, minimum = blocks[:, :4].copy().view(np.float16).astype(np.float32).T[:, :, None]
+    scale, minimum = (
+        blocks[:, :4].copy().view(np.float16).astype(np.float32).T[:, :, None]
+    )
     packed = blocks[:, 4:]
     numbers = np.empty((len(blocks), 32), dtype=np.float32)
     numbers[:, :16] = packed & 0x0F

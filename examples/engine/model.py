@@ -38,7 +38,9 @@ class Config:
             return file.metadata[f"llama.{key}"]
 
         if (kind := file.metadata.get("general.architecture")) != "llama":
-            raise CommandError(f"{file.name}: architecture {kind!r}; only 'llama' is known")
+            raise CommandError(
+                f"{file.name}: architecture {kind!r}; only 'llama' is known"
+            )
         width, heads = meta("embedding_length"), meta("attention.head_count")
         return cls(
             layers=meta("block_count"),
@@ -155,7 +157,10 @@ class Model:
         return KVCache(c.layers, c.kv_heads, c.head_dim, capacity)
 
     def forward(
-        self, ids: Sequence[int], cache: KVCache | None = None, every_position: bool = False
+        self,
+        ids: Sequence[int],
+        cache: KVCache | None = None,
+        every_position: bool = False,
     ) -> np.ndarray:
         """Logits [V] after the last of `ids`, or [n, V] after each of them.
 
@@ -175,7 +180,12 @@ class Model:
         return rms_norm(x, self.output_norm, self.config.epsilon) @ self.head
 
     def attend(
-        self, i: int, layer: Layer, x: np.ndarray, positions: np.ndarray, cache: KVCache | None
+        self,
+        i: int,
+        layer: Layer,
+        x: np.ndarray,
+        positions: np.ndarray,
+        cache: KVCache | None,
     ) -> np.ndarray:
         """Attention of layer i for the new tokens x [n, d]; the cache supplies the earlier ones."""
         c = self.config

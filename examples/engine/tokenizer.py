@@ -17,7 +17,9 @@ from examples.cli import CommandError
 from examples.engine.gguf import GGUF
 
 DIGIT = regex.compile(r"\p{N}")
-PIECE = regex.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
+PIECE = regex.compile(
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+)
 CONTROL = 3  # the token type of <|im_start|> and its like
 
 
@@ -37,15 +39,21 @@ class Tokenizer:
     def __init__(self, file: GGUF):
         meta = file.metadata
         if (kind := meta.get("tokenizer.ggml.pre")) != "smollm":
-            raise CommandError(f"{file.name}: pre-tokenizer {kind!r}; only 'smollm' is known")
+            raise CommandError(
+                f"{file.name}: pre-tokenizer {kind!r}; only 'smollm' is known"
+            )
         self.tokens: list[str] = meta["tokenizer.ggml.tokens"]
         self.ids = {token: i for i, token in enumerate(self.tokens)}
         merges = (tuple(merge.split(" ")) for merge in meta["tokenizer.ggml.merges"])
         self.ranks = {pair: rank for rank, pair in enumerate(merges)}
         types = meta["tokenizer.ggml.token_type"]
-        self.special = [t for t, kind in zip(self.tokens, types, strict=True) if kind == CONTROL]
+        self.special = [
+            t for t, kind in zip(self.tokens, types, strict=True) if kind == CONTROL
+        ]
         self.end_id: int = meta["tokenizer.ggml.eos_token_id"]
-        self._special = regex.compile("(" + "|".join(map(regex.escape, self.special)) + ")")
+        self._special = regex.compile(
+            "(" + "|".join(map(regex.escape, self.special)) + ")"
+        )
         self._symbol = byte_symbols()
         self._byte = {symbol: byte for byte, symbol in self._symbol.items()}
         self._merge = lru_cache(maxsize=50_000)(self._merge)

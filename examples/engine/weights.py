@@ -21,10 +21,14 @@ def find(package: str = PACKAGE, file_name: str = FILE_NAME) -> Path:
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise CommandError(f"the package {package} is not installed; run `make book` once")
+        raise CommandError(
+            f"the package {package} is not installed; run `make book` once"
+        )
     path = Path(spec.submodule_search_locations[0], file_name)
     if not path.is_file():
-        raise CommandError(f"the package {package} holds no {file_name}; install it anew")
+        raise CommandError(
+            f"the package {package} holds no {file_name}; install it anew"
+        )
     return path
 
 

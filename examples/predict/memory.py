@@ -8,8 +8,8 @@ from examples.predict.shapes import Shape
 def kv_bytes_per_token(shape: Shape, number_bytes: float = 2) -> int:
     """Bytes of KV cache that one token leaves behind, over all layers.
 
-    A key and a value for each KV head; with latent attention one compressed vector and one positional
-    key for all heads together.
+    A key and a value for each KV head; with latent attention one compressed vector and
+    one positional key for all heads together.
     """
     if shape.latent:
         numbers = shape.latent.kv_rank + shape.latent.rope_dim

@@ -56,7 +56,11 @@ class Shape:
         """Parameters of one layer's attention."""
         if self.latent:
             m, h, d = self.latent, self.heads, self.width
-            query = d * m.query_rank + m.query_rank + m.query_rank * h * (m.nope_dim + m.rope_dim)
+            query = (
+                d * m.query_rank
+                + m.query_rank
+                + m.query_rank * h * (m.nope_dim + m.rope_dim)
+            )
             down = d * (m.kv_rank + m.rope_dim) + m.kv_rank
             up = m.kv_rank * h * (m.nope_dim + m.value_dim)
             return query + down + up + h * m.value_dim * d
@@ -115,4 +119,6 @@ def named(name: str) -> Shape:
         return known[name.lower()]
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
     hint = f"did you mean {known[near[0]].name}? " if near else ""
-    raise CommandError(f"unknown model {name!r}; {hint}known are {', '.join(catalog())}")
+    raise CommandError(
+        f"unknown model {name!r}; {hint}known are {', '.join(catalog())}"
+    )

@@ -18,7 +18,9 @@ STEMS = ("kv-cache--h200-step", "kv-cache--h200-batch", "kv-cache--h200-memory")
 
 @pytest.fixture(scope="module")
 def torch():
-    return pytest.importorskip("torch", reason="PyTorch, an extra of the book, is not installed")
+    return pytest.importorskip(
+        "torch", reason="PyTorch, an extra of the book, is not installed"
+    )
 
 
 @pytest.fixture
@@ -63,7 +65,9 @@ def test_wrong_position_is_seen_by_the_checks(torch, model, monkeypatch):
 
     true = llama.Llama.rotation
     monkeypatch.setattr(
-        llama.Llama, "rotation", lambda self, past, new: true(self, max(0, past - 1), new)
+        llama.Llama,
+        "rotation",
+        lambda self, past, new: true(self, max(0, past - 1), new),
     )
     with pytest.raises(CommandError, match="relative error"):
         checks.errors_with_cache(model, model.shape, (33,))
@@ -86,8 +90,12 @@ def test_prediction_reads_weights_once_and_each_cache_once(torch):
 
     plan, shape = kv_cache.full(), shapes.named("Llama-3.1-8B")
     ceiling = {"read_bytes_per_s": 1e12, "flop_per_s": 1e30}
-    read = memory.weight_bytes_read(shape) + 64 * 1024 * memory.kv_bytes_per_token(shape)
-    assert kv_cache.predicted_ms(plan, ceiling, 64, 1024, cached=True) == pytest.approx(read / 1e9)
+    read = memory.weight_bytes_read(shape) + 64 * 1024 * memory.kv_bytes_per_token(
+        shape
+    )
+    assert kv_cache.predicted_ms(plan, ceiling, 64, 1024, cached=True) == pytest.approx(
+        read / 1e9
+    )
     ceiling = {"read_bytes_per_s": 1e30, "flop_per_s": 1e12}
     whole = flops.step_flop(shape, 4096, cached=False)
     masked = whole - flops.attention_flop(shape, 4096, 4096) / 2
@@ -113,7 +121,14 @@ def test_kernels_are_sorted_into_parts(torch, monkeypatch):
 
 
 def test_toy_run_writes_the_three_files(torch, tmp_path):
-    command = [sys.executable, "-m", "examples.gpu.kv_cache", "--toy", "--out", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "examples.gpu.kv_cache",
+        "--toy",
+        "--out",
+        str(tmp_path),
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     assert {path.stem for path in tmp_path.iterdir()} == set(STEMS)
     for stem in STEMS:
@@ -136,7 +151,10 @@ def test_a_gpu_is_asked_for_in_one_line(torch):
     command = [sys.executable, "-m", "examples.gpu.kv_cache"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert done.stderr == "error: no CUDA device is visible to PyTorch; --toy runs on a CPU\n"
+    assert (
+        done.stderr
+        == "error: no CUDA device is visible to PyTorch; --toy runs on a CPU\n"
+    )
 
 
 def test_other_builds_than_llama_are_refused(torch, model):
@@ -152,7 +170,9 @@ def test_other_builds_than_llama_are_refused(torch, model):
 
 def points(stem: str, **wanted) -> list[dict]:
     found = record.load(stem)["points"]
-    return [p for p in found if all(p.get(key) == value for key, value in wanted.items())]
+    return [
+        p for p in found if all(p.get(key) == value for key, value in wanted.items())
+    ]
 
 
 def median(point: dict) -> float:
@@ -183,7 +203,8 @@ def test_recorded_steps_come_after_checks_that_passed():
 def test_recorded_cache_saves_more_the_longer_the_context():
     stem = "kv-cache--h200-step"
     saved = [
-        median(without) / median(points(stem, context=without["context"], cached=True)[0])
+        median(without)
+        / median(points(stem, context=without["context"], cached=True)[0])
         for without in points(stem, cached=False)
         if points(stem, context=without["context"], cached=True)
     ]
@@ -197,7 +218,9 @@ def test_recorded_longer_context_costs_what_reading_its_cache_costs():
     short, long = (points(stem, context=c, cached=True)[0] for c in (1024, 131072))
     added = (131072 - 1024) * memory.kv_bytes_per_token(shapes.named("Llama-3.1-8B"))
     rate = added / (median(long) - median(short)) * 1e3
-    assert rate == pytest.approx(record.load(stem)["ceilings"]["read_bytes_per_s"], rel=0.05)
+    assert rate == pytest.approx(
+        record.load(stem)["ceilings"]["read_bytes_per_s"], rel=0.05
+    )
 
 
 def test_recorded_kernels_account_for_the_step():
@@ -207,7 +230,9 @@ def test_recorded_kernels_account_for_the_step():
     """
     for stem in STEMS[:2]:
         for point in points(stem):
-            assert 0.85 < sum(point["kernels_ms"].values()) / median(point) < 1.05, point
+            assert 0.85 < sum(point["kernels_ms"].values()) / median(point) < 1.05, (
+                point
+            )
 
 
 def test_no_recorded_step_beats_its_prediction():

@@ -78,7 +78,9 @@ def main(path: Path) -> None:
                 "text": text,
                 "ids": ids,
                 "argmax": logits.argmax(-1).tolist(),
-                "logsumexp": [round(float(x), 5) for x in np.logaddexp.reduce(logits, axis=-1)],
+                "logsumexp": [
+                    round(float(x), 5) for x in np.logaddexp.reduce(logits, axis=-1)
+                ],
                 "logits": [[round(float(x), 5) for x in row] for row in kept],
                 "greedy": greedy_of(model, ids),
             }
@@ -95,7 +97,9 @@ def main(path: Path) -> None:
         "columns": columns.tolist(),
         "cases": cases,
     }
-    TARGET.write_text(json.dumps(reference, ensure_ascii=False) + "\n", encoding="utf-8")
+    TARGET.write_text(
+        json.dumps(reference, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
