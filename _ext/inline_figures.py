@@ -14,7 +14,9 @@ from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 PROLOG = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
-COMMENT = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
+# A style sheet inside an inline SVG would style the whole page: its rules become attributes below.
+DROPPED = re.compile(r"<!--.*?-->|<(metadata|style)\b.*?</\1>", re.DOTALL)
+LINES = 'stroke-linejoin="round" stroke-linecap="butt"'
 BETWEEN_TAGS = re.compile(r">\s+<")
 SIZE = re.compile(r'\b(width|height)="[^"]*"\s*')
 ID = re.compile(r'\bid="([^"]+)"')
@@ -22,7 +24,7 @@ ID = re.compile(r'\bid="([^"]+)"')
 
 def inline_svg(source: str, stem: str, alt: str) -> str:
     """The `<svg>` element of a file: scoped ids, no fixed size, a text alternative."""
-    svg = COMMENT.sub("", PROLOG.sub("", source)).strip()
+    svg = DROPPED.sub("", PROLOG.sub("", source)).strip()
     svg = BETWEEN_TAGS.sub("><", svg)
     for name in sorted(set(ID.findall(svg)), key=len, reverse=True):
         if f"#{name}" in svg:  # only what something points to needs an id
@@ -32,7 +34,7 @@ def inline_svg(source: str, stem: str, alt: str) -> str:
             svg = svg.replace(f' id="{name}"', "")
     opening, rest = svg.split(">", 1)
     opening = SIZE.sub("", opening)
-    return f'{opening} role="img" aria-label="{html.escape(alt)}">{rest}'
+    return f'{opening} {LINES} role="img" aria-label="{html.escape(alt)}">{rest}'
 
 
 class InlineFigures(SphinxPostTransform):

@@ -107,9 +107,10 @@ PREAMBLE = r"""
 \let\cleardoublepage\clearpage
 \setcounter{secnumdepth}{1}
 @QUOTES@
-\AtBeginDocument{\hypersetup{pdftitle={@TITLE@}, pdfauthor={@AUTHOR@}, pdflang={@LANG@},
+\AtBeginDocument{\hypersetup{pdftitle={@TITLE@}, pdfauthor={@AUTHOR@},
   pdfdisplaydoctitle=true, colorlinks=true, linkcolor=booklink, urlcolor=booklink,
-  citecolor=booklink, bookmarksnumbered=true}}
+  citecolor=booklink, bookmarksnumbered=true}%
+  \special{pdf:put @catalog << /Lang (@LANG@) >>}} % hyperref's pdflang does not reach xdvipdfmx
 """
 
 TITLE_PAGE = r"""

@@ -1,59 +1,41 @@
-// What the theme leaves undone: drawers on a phone, and a language switch that keeps the section.
+// What the theme leaves undone: drawers that close, a language switch that keeps the section, and
+// boxes that can be scrolled from the keyboard.
 (() => {
   "use strict";
 
-  // On a narrow screen the theme binds only its first sidebar button, which the book theme hides
-  // (pydata-sphinx-theme 2451, sphinx-book-theme 988): open and close both drawers here.
-  const drawers = [
-    ["primary", ".primary-toggle", "pst-primary-sidebar"],
-    ["secondary", ".secondary-toggle", "pst-secondary-sidebar"],
-  ];
-  const narrow = { primary: "(max-width: 959.98px)", secondary: "(max-width: 1199.98px)" };
-
-  function bindDrawer([side, toggle, id]) {
-    const dialog = document.getElementById(`${id}-modal`);
-    const sidebar = document.getElementById(id);
-    if (!dialog || !sidebar) return;
-    const home = document.createComment(id);
-    const close = () => {
-      if (dialog.open) dialog.close();
+  // The theme opens its sidebars as dialogs at any width. Where there is room for a sidebar, its
+  // button hides it instead; and a link in a drawer closes it.
+  function bindDrawer(side, wide) {
+    const dialog = document.getElementById(`pst-${side}-sidebar-modal`);
+    const sidebar = document.getElementById(`pst-${side}-sidebar`);
+    const button = document.querySelector(`.${side}-toggle`);
+    if (!dialog || !sidebar || !button) return;
+    const toggle = (event) => {
+      if (!matchMedia(wide).matches) return;
+      event.preventDefault();
+      event.stopImmediatePropagation(); // this listener comes before the theme's
+      sidebar.classList.toggle("book-hidden");
     };
-    dialog.addEventListener("close", () => home.isConnected && home.replaceWith(sidebar));
+    button.addEventListener("click", toggle, true);
     dialog.addEventListener("click", (event) => {
-      if (event.target === dialog || event.target.closest("a")) close();
+      if (event.target.closest("a")) dialog.close();
     });
-    for (const old of document.querySelectorAll(toggle)) {
-      const button = old.cloneNode(true); // without the theme's listeners
-      old.replaceWith(button);
-      button.setAttribute("aria-label", button.title);
-      button.setAttribute("aria-controls", id);
-      button.addEventListener("click", (event) => {
-        event.preventDefault();
-        if (matchMedia(narrow[side]).matches) {
-          sidebar.replaceWith(home);
-          dialog.append(sidebar);
-          dialog.showModal();
-        } else if (side === "primary") {
-          sidebar.classList.toggle("book-hidden");
-        } else {
-          sidebar.classList.toggle("book-hidden");
-        }
-      });
-    }
   }
 
-  // The switch leads to the same page; add the section that the reader is in, as it changes.
+  // The section that stands under the header; "" for the page's beginning.
   function sectionInView() {
-    const line = innerHeight / 3;
-    let found = "";
-    for (const section of document.querySelectorAll("article section[id]")) {
-      if (section.getBoundingClientRect().top > line) break;
-      found = section.id;
-    }
-    const first = document.querySelector("article section[id]");
-    return first && first.id === found && scrollY < line ? "" : found;
+    const line = parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop) + 16;
+    const sections = [...document.querySelectorAll("article section[id]")];
+    // The last sections of a page cannot rise to its top: there, trust the address.
+    const aimed = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const atEnd = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
+    if (atEnd && sections.includes(aimed) && aimed.getBoundingClientRect().top > 0) return aimed.id;
+    const above = sections.filter((section) => section.getBoundingClientRect().top <= line);
+    const found = above.at(-1);
+    return !found || found === sections[0] ? "" : found.id;
   }
 
+  // The link leads to the same page; just before it is followed it learns the section.
   function bindLanguages() {
     for (const link of document.querySelectorAll(".book-language")) {
       const page = link.getAttribute("href");
@@ -67,8 +49,20 @@
     }
   }
 
+  function bindScrollers() {
+    const boxes = ".math-scroll, .book-figure, .pst-scrollable-table-container";
+    const mark = (box) => {
+      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    };
+    const watch = new ResizeObserver((entries) => entries.forEach((one) => mark(one.target)));
+    document.querySelectorAll(boxes).forEach((box) => watch.observe(box));
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
-    drawers.forEach(bindDrawer);
+    bindDrawer("primary", "(min-width: 960px)");
+    bindDrawer("secondary", "(min-width: 1200px)");
     bindLanguages();
+    bindScrollers();
   });
 })();

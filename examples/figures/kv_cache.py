@@ -168,7 +168,7 @@ def h200_batch(say: Say) -> Figure:
         axes.annotate(
             say("predicted"),
             (batch[-1], points[-1]["predicted_ms"]),
-            (-4, -14),
+            (-12, 0),
             "data",
             "offset points",
             color=COLORS["decode"],

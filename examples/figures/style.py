@@ -64,6 +64,8 @@ Say = Callable[[str], str]
 FAMILIES = (
     "'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
 )
+# Where a figure stands as a file of its own (the README), it follows the reader's dark mode by itself.
+ALONE = "@media (prefers-color-scheme: dark) { svg { color: #d5d9e0 } }</style>"
 _FAMILY = re.compile(r"font-family: [^;\"]*")
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _NO_ROTATION = re.compile(r' transform="rotate\(-0 [^)]*\)"')
@@ -109,7 +111,7 @@ def to_svg(figure: Figure) -> str:
     plt.close(figure)
     svg = buffer.getvalue().replace(INK, "currentColor")
     svg = _FAMILY.sub(f"font-family: {FAMILIES}", svg)
-    svg = _NO_ROTATION.sub("", svg)
+    svg = _NO_ROTATION.sub("", svg).replace("</style>", ALONE)
     return _NUMBER.sub(lambda match: f"{float(match[0]):.2f}", svg)
 
 
