@@ -1,0 +1,96 @@
+"""Refreshing the catalogs: nothing new changes nothing, an edit shows, an orphan goes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import polib
+import pytest
+
+from tools import ROOT, po, status
+
+CATALOGS = sorted((ROOT / "locale" / "zh_CN").rglob("*.po"))
+
+
+@pytest.fixture
+def book(tmp_path) -> Path:
+    """A book of one page with a whole catalog."""
+    (tmp_path / "index.md").write_text(
+        "# Title\n\nOne sentence.\n\nAnother.\n", "utf-8"
+    )
+    assert po.refresh_all("zh_CN", tmp_path) == ["index.po"]
+    catalog = polib.pofile(str(path_of(tmp_path)))
+    for entry, text in zip(catalog, ("标题", "一句话。", "另一句。"), strict=True):
+        entry.msgstr = text
+    path_of(tmp_path).write_text(
+        po.text_of(list(catalog), "zh_CN", "2026-01-01 00:00+0000"), "utf-8"
+    )
+    return tmp_path
+
+
+def path_of(book: Path, name: str = "index.po") -> Path:
+    return book / "locale" / "zh_CN" / "LC_MESSAGES" / name
+
+
+def test_nothing_new_changes_nothing(book):
+    before = path_of(book).read_bytes()
+    assert po.refresh_all("zh_CN", book) == []
+    assert path_of(book).read_bytes() == before
+
+
+def test_an_edited_sentence_becomes_fuzzy_and_keeps_its_translation(book):
+    page = book / "index.md"
+    page.write_text(
+        page.read_text("utf-8").replace("One sentence.", "One short sentence.")
+    )
+    assert po.refresh_all("zh_CN", book) == ["index.po"]
+    (entry,) = (e for e in polib.pofile(str(path_of(book))) if "short" in e.msgid)
+    assert entry.msgstr == "一句话。" and entry.flags == ["fuzzy"]
+    (counted,) = status.of_language("zh_CN", book)
+    assert (counted.translated, counted.fuzzy, counted.missing) == (2, 1, 0)
+
+
+def test_a_new_sentence_is_missing_and_a_dropped_one_gone(book):
+    (book / "index.md").write_text("# Title\n\nSomething else entirely, quite new.\n")
+    po.refresh_all("zh_CN", book)
+    entries = list(polib.pofile(str(path_of(book))))
+    assert [entry.msgstr for entry in entries] == ["标题", ""]
+    assert not any(entry.obsolete for entry in entries)
+
+
+def test_a_catalog_without_a_page_is_deleted(book):
+    shutil.copy(path_of(book), path_of(book, "old.po"))
+    assert po.refresh_all("zh_CN", book) == ["old.po (deleted: no such page)"]
+
+
+def test_the_books_own_catalogs_are_fresh(tmp_path):
+    """`make po` on the book would change nothing (on a copy: a test leaves the tree alone)."""
+    copy = tmp_path / "book"
+    names = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "index.md", "chapters", "locale",
+         "examples", "_static"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split("\n")  # fmt: skip
+    for name in filter(None, names):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, copy / name)
+    assert po.refresh_all("zh_CN", copy) == [], "run `make po`"
+
+
+@pytest.mark.parametrize("path", CATALOGS, ids=lambda path: path.stem)
+def test_a_catalog_is_complete_and_well_formed(path):
+    catalog = polib.pofile(str(path))
+    missing = [e.msgid for e in catalog if not e.msgstr and not e.obsolete]
+    assert not missing and not catalog.fuzzy and not catalog.obsolete_entries()
+    checker = [
+        "msgfmt",
+        "--check-header",
+        "--check-domain",
+        "-o",
+        "/dev/null",
+        str(path),
+    ]
+    done = subprocess.run(checker, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
