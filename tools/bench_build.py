@@ -39,11 +39,11 @@ TERMS = {
     "decode": "解码",
     "throughput": "吞吐量",
 }
-ENGLISH = (
-    "memory bandwidth request token step layer weight batch server card latency prompt model "
-    "reads writes holds grows falls waits moves costs limits the a of in with for under before "
-    "each every one two small large longer first next same other"
-).split()
+ENGLISH = """
+    memory bandwidth request token step layer weight batch server card latency prompt model
+    reads writes holds grows falls waits moves costs limits the a of in with for under before
+    each every one two small large longer first next same other
+""".split()
 CHINESE = "显存带宽请求步层权重批服务延迟提示词模型读取写入增长下降等待移动代价限制每个一次较长首先之后"
 FIGURE = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 120" width="300pt" height="120pt">'
@@ -84,7 +84,8 @@ class Writer:
         elif extra < 0.42:
             words.append("**bold words**")
             characters.append("**加粗**")
-        return " ".join(words).capitalize() + ".", "".join(characters) + "。"
+        text = " ".join(words)
+        return text[0].upper() + text[1:] + ".", "".join(characters) + "。"
 
     def paragraph(self, slugs: list[str]) -> str:
         pairs = [self.sentence(slugs) for _ in range(self.random.randint(3, 6))]

@@ -1,58 +1,70 @@
-"""The search index of an edition, made by pagefind from the built pages.
+"""The search index of an edition, made by pagefind from a copy of the built pages.
 
-pagefind matches `max_num_batched_tokens` as one word only; each page therefore carries the parts of its
-code names as well, in an element that only the index reads.
+The copy is changed for the index only. pagefind knows a section by the id of its heading, where Sphinx
+gives the id to the section around it; a glossary's term is made a heading too, so that a result leads to
+the term. Signs that repeat (the # of a permalink), lists of links and the words inside drawings and
+formulas stay out of it.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from examples import cli
 from tools import LANGUAGES
 
-CODE_NAME = re.compile(r"\b[A-Za-z]+(?:[_/.-][A-Za-z0-9]+)+\b")
-HIDDEN = re.compile(r'<p class="book-code-names"[^>]*>.*?</p>', re.DOTALL)
-CODE = re.compile(r"<code\b[^>]*>(.*?)</code>", re.DOTALL)
-TAG = re.compile(r"<[^>]+>")
+PAGES = ("*.html", "chapters/**/*.html")  # not the editions in folders beside them
+PERMALINK = re.compile(r'<a class="headerlink".*?</a>', re.DOTALL)
+SECTION = re.compile(
+    r'<section(?P<before>[^>]*?) id="(?P<id>[^"]+)"(?P<after>[^>]*)>'
+    r'(?P<labels>(?:\s*<span id="[^"]*"></span>)*)\s*<h(?P<level>[1-6])>'
+)
+TERM = re.compile(r'<dt id="(?P<id>term-[^"]+)">(?P<name>.*?)</dt>', re.DOTALL)
+NOISE = re.compile(r'<div class="(?=toctree-wrapper|book-figure)')
 
 
-def code_name_parts(html: str) -> str:
-    """The words that the code names of a page consist of, each once, in order."""
-    names = (
-        name
-        for code in CODE.findall(html)
-        for name in CODE_NAME.findall(TAG.sub("", code))
+def for_index(html: str) -> str:
+    """A page as the index is to see it."""
+    html = PERMALINK.sub("", html)
+    html = SECTION.sub(
+        r'<section\g<before>\g<after>>\g<labels><h\g<level> id="\g<id>">', html
     )
-    words = (
-        word for name in names for word in re.split(r"[_/.-]", name) if len(word) > 1
-    )
-    return " ".join(dict.fromkeys(words))
+    html = TERM.sub(r'<h6 id="\g<id>">\g<name></h6>', html)
+    return NOISE.sub('<div data-pagefind-ignore class="', html)
 
 
-def prepare(page: Path) -> None:
-    """Put the parts of code names at the end of the page's article, hidden from readers."""
-    html = HIDDEN.sub("", page.read_text(encoding="utf-8"))
-    if parts := code_name_parts(html):
-        note = f'<p class="book-code-names" hidden aria-hidden="true">{parts}</p>'
-        html = html.replace("</article>", note + "</article>", 1)
-    if html != page.read_text(encoding="utf-8"):
-        page.write_text(html, encoding="utf-8")
+def copy_pages(root: Path, target: Path) -> None:
+    """Write the pages of one edition, changed for the index, into a folder."""
+    for page in {page for glob in PAGES for page in root.glob(glob)}:
+        copy = target / page.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(for_index(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def remove_unused(bundle: Path) -> None:
+    """Drop pagefind's own interfaces: the theme's dialog is ours (_static/web/search.js)."""
+    for glob in ("*-ui.*", "pagefind-highlight.js"):
+        for file in bundle.glob(glob):
+            file.unlink()
 
 
 def make(language: str, out: Path) -> None:
     """Index one edition into its `pagefind/` folder; other editions stay out of it."""
     root = out / LANGUAGES[language].folder
-    glob = "{index.html,chapters/**/*.html}"
-    for page in [root / "index.html", *(root / "chapters").rglob("*.html")]:
-        prepare(page)
-    command = [sys.executable, "-m", "pagefind", "--site", str(root), "--glob", glob]
-    command += ["--force-language", LANGUAGES[language].code.lower()]
-    done = subprocess.run(command, capture_output=True, text=True)
+    bundle = root / "pagefind"
+    shutil.rmtree(bundle, ignore_errors=True)  # names carry hashes: old ones would stay
+    with tempfile.TemporaryDirectory() as folder:
+        copy_pages(root, Path(folder))
+        command = [sys.executable, "-m", "pagefind", "--site", folder]
+        command += ["--output-path", str(bundle)]
+        command += ["--force-language", LANGUAGES[language].code.lower()]
+        done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise cli.CommandError(
-            f"pagefind: {(done.stderr or done.stdout).strip()[-400:]}"
-        )
+        said = (done.stderr or done.stdout).strip()
+        raise cli.CommandError(f"pagefind: {said[-400:]}")
+    remove_unused(bundle)
