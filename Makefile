@@ -18,7 +18,7 @@ SOURCES := conf.py index.md package-lock.json requirements/book.lock \
     -o -name '*.svg' -o -name '*.css' -o -name '*.js' -o -name '*.py' -o -name '*.json' -o -name '*.txt' \))
 
 .PHONY: help book html html-zh pdf pdf-zh serve live preview-zh po status outputs figures record \
-  check test lint lock bench-build clean
+  check test lint torch lock bench-build clean
 
 help: ## list the targets, a line each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ test: $(VENV)/.test ## everything that CI checks: builds the book, then all test
 	@$(MAKE) --no-print-directory $(BUILD)/.site $(BUILD)/.pdf
 	@$(PY) -m tools.site --publish-pdfs
 	@$(PY) -m pytest
+
+torch: $(VENV)/.test ## install PyTorch, an extra, so that the tests of examples/gpu run (on a CPU, at toy size)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements/torch.txt
 
 lock: $(VENV)/.book ## pin the newest allowed versions anew, with hashes
 	@bash tools/lock.sh
