@@ -277,6 +277,8 @@ def of_budget() -> dict[str, str]:
         "page-llama-3.1-8b": binary(page, "MiB", 1),
         "pages-per-model": count(memory.weight_bytes(small) / page),
         "parameter-ratio-deepseek-v3": count(deepseek.parameters / small.parameters),
+        "million-tokens": count(token * 2**20),
+        "users-per-tebibyte-8b": count(2**40 / (token * FULL)),
         "users-per-tebibyte-70b": count(users),
         "cards-per-tebibyte": count(-(-(2**40) // 80e9)),
         "card-80-gib": binary(80e9, "GiB", 1),
