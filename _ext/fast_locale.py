@@ -1,10 +1,11 @@
 """The Chinese edition without the cost of parsing every message from scratch.
 
 Sphinx translates by parsing each message as a document of its own, with a new MyST parser; MyST in turn
-asks docutils for a new set of default settings each time. On a book of 3,000 messages that is nine tenths
-of the build. Here the settings and, while a message is parsed, the Markdown parser are made once. The
-nodes that come out are the same (tests/book/test_fast_locale.py); they are also told which document they
-belong to, or each would drag its own message's document into the pickled page.
+asks docutils for a new set of default settings each time. On the synthetic book of `make bench-build`, with
+3,200 messages, that is nearly half of the build: 19 s of processor time without this extension, 11 s with it.
+Here the settings and, while a message is parsed, the Markdown parser are made once. The nodes that come out
+are the same (tests/book/test_fast_locale.py); they are also told which document they belong to, or each would
+drag its own message's document into the pickled page.
 
 This reaches into Sphinx and MyST, so it applies only to the versions it was written for.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import copy
 from contextlib import contextmanager
 
+import docutils
 import myst_parser
 import myst_parser.mdit_to_docutils.base as renderer
 import myst_parser.parsers.sphinx_ as parser
@@ -22,12 +24,18 @@ import sphinx.transforms.i18n as i18n
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
-WRITTEN_FOR = {"sphinx": "9.0.4", "myst_parser": "5.2.0"}
+WRITTEN_FOR = {"sphinx": "9.0.4", "myst_parser": "5.2.0", "docutils": "0.22.4"}
+FOUND = {
+    module.__name__: module.__version__ for module in (sphinx, myst_parser, docutils)
+}
 
-default_settings = renderer.get_default_settings
-new_md_parser = parser.create_md_parser
-publish = i18n._publish_msgstr
-update_leaves = i18n._NodeUpdater.update_leaves
+USABLE = FOUND == WRITTEN_FOR
+
+if USABLE:  # another version may not have these names
+    default_settings = renderer.get_default_settings
+    new_md_parser = parser.create_md_parser
+    publish = i18n._publish_msgstr
+    update_leaves = i18n._NodeUpdater.update_leaves
 
 _settings: dict = {}
 _parsers: dict = {}
@@ -86,7 +94,7 @@ def setup(app):
 
 
 def on_config(app, config) -> None:
-    found = {"sphinx": sphinx.__version__, "myst_parser": myst_parser.__version__}
-    if config.fast_locale and found != WRITTEN_FOR:
-        logger.info("fast_locale: not used with %s; the build is slower", found)
-    switch(bool(config.fast_locale) and found == WRITTEN_FOR)
+    if USABLE:
+        switch(config.fast_locale)
+    else:
+        logger.info("fast_locale: not used with %s; the build is slower", FOUND)

@@ -1,8 +1,9 @@
 """`make po`: refresh the catalogs from the English pages; nothing new changes nothing.
 
 Templates are built from scratch, each catalog takes over the translations it has, a message that is gone is
-dropped (git remembers it), and a catalog whose page is gone is deleted. A changed English paragraph keeps its
-old translation as fuzzy, so that it can be mended; a published page must have none.
+dropped (git remembers it), and a catalog whose page is gone is deleted. A message that stood on another page,
+word for word, brings its translation along, so a page can be renamed or split. A changed English paragraph
+keeps its old translation as fuzzy, so that it can be mended; a published page must have none.
 """
 
 from __future__ import annotations
@@ -26,21 +27,10 @@ NOTE = "Translation of the book, CC BY 4.0. See TRANSLATING.md before editing."
 
 def templates(source: Path, folder: Path) -> dict[Path, polib.POFile]:
     """The pages' templates, built from scratch, by the catalog's path below LC_MESSAGES."""
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-q",
-        "-E",
-        "-b",
-        "gettext",
-        "-c",
-        str(ROOT),
-    ]
+    command = [sys.executable, "-m", "sphinx", "-q", "-E", "-b", "gettext"]
+    command += ["-c", str(ROOT), "-d", str(folder / "doctrees")]
     done = subprocess.run(
-        [*command, "-d", str(folder / "doctrees"), str(source), str(folder / "pot")],
-        capture_output=True,
-        text=True,
+        [*command, str(source), str(folder / "pot")], capture_output=True, text=True
     )
     if done.returncode:
         raise cli.CommandError(
@@ -64,7 +54,26 @@ def nearest(msgid: str, left: dict[str, polib.POEntry]) -> polib.POEntry | None:
     return best
 
 
-def merged(template: polib.POFile, old: polib.POFile) -> list[polib.POEntry]:
+def load(path: Path) -> polib.POFile:
+    """A catalog; one that cannot be read is a CommandError that says where."""
+    try:
+        return polib.pofile(str(path), encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise cli.CommandError(f"{path.name} is no catalog: {error}") from None
+
+
+def translations(paths: list[Path]) -> dict[str, str]:
+    """All finished translations in some catalogs, the first of each message."""
+    found: dict[str, str] = {}
+    for path in paths:
+        for entry in load(path).translated_entries():
+            found.setdefault(entry.msgid, entry.msgstr)
+    return found
+
+
+def merged(
+    template: polib.POFile, old: polib.POFile, elsewhere: dict[str, str]
+) -> list[polib.POEntry]:
     """The template's messages in page order, with the translations that are there."""
     kept = {entry.msgid: entry for entry in old if not entry.obsolete}
     wanted = {entry.msgid for entry in template}
@@ -72,12 +81,14 @@ def merged(template: polib.POFile, old: polib.POFile) -> list[polib.POEntry]:
     entries = []
     for new in template:
         entry = polib.POEntry(msgid=new.msgid)
-        if before := kept.get(new.msgid):
-            entry.msgstr, entry.flags = (
-                before.msgstr,
-                [f for f in before.flags if f == "fuzzy"],
-            )
+        before = kept.get(new.msgid)
+        if before:
             entry.tcomment = before.tcomment
+        if before and before.msgstr:
+            entry.msgstr = before.msgstr
+            entry.flags = ["fuzzy"] if before.fuzzy else []
+        elif new.msgid in elsewhere:
+            entry.msgstr = elsewhere[new.msgid]
         elif before := nearest(new.msgid, left):
             entry.msgstr, entry.flags = before.msgstr, ["fuzzy"]
         entries.append(entry)
@@ -104,11 +115,13 @@ def text_of(entries: list[polib.POEntry], language: str, revised: str) -> str:
     return str(catalog).rstrip("\n") + "\n"
 
 
-def refresh(path: Path, template: polib.POFile, language: str) -> bool:
+def refresh(
+    path: Path, template: polib.POFile, language: str, elsewhere: dict[str, str]
+) -> bool:
     """Bring one catalog up to its page; whether it changed."""
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    old = polib.pofile(str(path)) if before else polib.POFile()
-    entries = merged(template, old)
+    old = load(path) if before else polib.POFile()
+    entries = merged(template, old, elsewhere)
     dated = old.metadata.get("PO-Revision-Date", "")
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M+0000")
     valid = dated and not dated.startswith("YEAR")
@@ -127,11 +140,13 @@ def refresh_all(language: str, source: Path = ROOT) -> list[str]:
     changed = []
     with tempfile.TemporaryDirectory() as scratch:
         pages = templates(source, Path(scratch))
+    catalogs = sorted(folder.rglob("*.po"))
+    elsewhere = translations(catalogs)
     for name, template in pages.items():
-        if refresh(folder / name, template, language):
+        if refresh(folder / name, template, language, elsewhere):
             changed.append(str(name))
     interface = {"sphinx.po", "booktheme.po"}  # words of the theme, not of a page
-    for path in sorted(folder.rglob("*.po")):
+    for path in catalogs:
         name = path.relative_to(folder)
         if name not in pages and str(name) not in interface:
             path.unlink()
@@ -144,6 +159,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.Parser(prog="python -m tools.po", description=__doc__)
     parser.add_argument("--source", type=Path, default=ROOT)
     source = parser.parse_args(argv).source
+    if not (source / "index.md").is_file():
+        raise cli.CommandError(f"there is no book in {source} (no index.md)")
     for language in LANGUAGES:
         if language != "en":
             for name in refresh_all(language, source):

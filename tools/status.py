@@ -1,4 +1,7 @@
-"""`make status`: how complete the translation is, page by page, worst first."""
+"""`make status`: how complete the translation is, page by page, worst first.
+
+It reads the catalogs as they are; `make po` brings them up to the English pages.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import polib
-
 from examples import cli
-from tools import LANGUAGES, ROOT
+from tools import LANGUAGES, ROOT, po
 
 
 class Count(NamedTuple):
@@ -27,7 +28,7 @@ class Count(NamedTuple):
 
 
 def count(path: Path, folder: Path) -> Count:
-    catalog = polib.pofile(str(path))
+    catalog = po.load(path)
     page = str(path.relative_to(folder).with_suffix(""))
     entries = [entry for entry in catalog if not entry.obsolete]
     fuzzy = sum("fuzzy" in entry.flags for entry in entries)
@@ -44,22 +45,32 @@ def of_language(language: str, source: Path = ROOT) -> list[Count]:
     )
 
 
+def without_catalog(counts: list[Count], source: Path = ROOT) -> list[str]:
+    """Pages that no catalog belongs to yet."""
+    pages = [source / "index.md", *sorted((source / "chapters").rglob("*.md"))]
+    names = [str(page.relative_to(source).with_suffix("")) for page in pages]
+    return [name for name in names if name not in {one.page for one in counts}]
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.Parser(prog="python -m tools.status", description=__doc__)
-    parser.parse_args(argv)
+    parser.add_argument("--source", type=Path, default=ROOT)
+    source = parser.parse_args(argv).source
     for language in LANGUAGES:
         if language == "en":
             continue
-        counts = of_language(language)
-        print(
-            f"{LANGUAGES[language].name}\n{'translated':>10} {'fuzzy':>6} {'missing':>8}  page"
-        )
+        counts = of_language(language, source)
+        print(LANGUAGES[language].name)
+        print(f"{'translated':>10} {'fuzzy':>6} {'missing':>8}  page")
+        for name in without_catalog(counts, source):
+            print(f"{'-':>10} {'-':>6} {'-':>8}  {name} (no catalog yet: make po)")
         for one in counts:
             print(f"{one.translated:>10} {one.fuzzy:>6} {one.missing:>8}  {one.page}")
-        total = [
-            sum(column) for column in zip(*(one[1:] for one in counts), strict=True)
-        ]
-        print(f"{total[0]:>10} {total[1]:>6} {total[2]:>8}  all")
+        translated, fuzzy, missing = (
+            sum(getattr(one, column) for one in counts)
+            for column in ("translated", "fuzzy", "missing")
+        )
+        print(f"{translated:>10} {fuzzy:>6} {missing:>8}  all")
 
 
 if __name__ == "__main__":
