@@ -86,7 +86,7 @@ lint: $(VENV)/.test ## style of code, prose and shell
 
 check: $(VENV)/.test ## the fast part of the tests (a few minutes, needs no build)
 	@$(PY) -m tools.lint
-	@$(PY) -m pytest -m 'not built and not browser and not slow'
+	@$(PY) -m pytest -m 'not built and not browser'
 
 test: $(VENV)/.test ## everything that CI checks: builds the book, then all tests
 	@bash tools/system_packages.sh python pdf test

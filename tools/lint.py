@@ -21,12 +21,7 @@ def checks() -> list[list[str]]:
     commands = [
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "ruff", "format", "--check", "."],
-        [
-            python,
-            "-m",
-            "codespell_lib",
-            "--skip=*.po,*.lock,*.json,_build,.venv,node_modules,.git",
-        ],
+        [python, "-m", "codespell_lib"],
         [python, "-m", "sphinxlint", *SPHINX_LINT, "index.md", "chapters", "README.md"],
     ]
     if shutil.which("shellcheck"):

@@ -9,4 +9,6 @@ import importlib.util
 from examples import cli
 
 if importlib.util.find_spec("torch") is None:
-    cli.fail("the examples in examples/gpu need PyTorch; install it with: pip install torch")
+    cli.fail(
+        "the examples in examples/gpu need PyTorch; install it with: make torch"
+    )

@@ -23,7 +23,9 @@ def numpy_twin(shape: Shape, device: str) -> tuple[torch.Tensor, torch.Tensor]:
 
     Both run on the same weights in float32: a reference that shares no line with `llama`.
     """
-    from examples.engine import model as engine  # NumPy's threads are set when it is imported
+    from examples.engine import (
+        model as engine,  # NumPy's threads are set when it is imported
+    )
 
     model = Llama(shape, device, torch.float32)
     ids, s = model.random_ids(1, 48), model.shape
@@ -34,7 +36,14 @@ def numpy_twin(shape: Shape, device: str) -> tuple[torch.Tensor, torch.Tensor]:
 
     twin = object.__new__(engine.Model)  # its own way to weights is a GGUF file
     twin.config = engine.Config(
-        s.layers, s.width, s.heads, s.kv_heads, s.head_dim, s.context, ROPE_BASE, EPSILON
+        s.layers,
+        s.width,
+        s.heads,
+        s.kv_heads,
+        s.head_dim,
+        s.context,
+        ROPE_BASE,
+        EPSILON,
     )
     twin.embedding = model.embedding.cpu().numpy()
     twin.output_norm, twin.head = array(model.output_norm), array(model.head)
@@ -42,13 +51,25 @@ def numpy_twin(shape: Shape, device: str) -> tuple[torch.Tensor, torch.Tensor]:
     for layer in model.layers:
         q, k, v = layer.query_key_value.split((wide, narrow, narrow))
         gate, up = layer.gate_up
-        fields = (layer.attention_norm, q, k, v, layer.output, layer.ffn_norm, gate, up, layer.down)
+        fields = (
+            layer.attention_norm,
+            q,
+            k,
+            v,
+            layer.output,
+            layer.ffn_norm,
+            gate,
+            up,
+            layer.down,
+        )
         twin.layers.append(engine.Layer(*map(array, fields)))
     wanted = torch.from_numpy(twin.forward(ids[0].tolist()))
     return cached_step(model, ids, device)()[0], wanted
 
 
-def cached_step(model: Llama, ids: torch.Tensor, device: str) -> Callable[[], torch.Tensor]:
+def cached_step(
+    model: Llama, ids: torch.Tensor, device: str
+) -> Callable[[], torch.Tensor]:
     """A replayable step for the newest of `ids` [B, n], after a prefill of the others.
 
     The cache starts as NaN: a step that read beyond what was stored could not go unseen.
@@ -60,7 +81,9 @@ def cached_step(model: Llama, ids: torch.Tensor, device: str) -> Callable[[], to
     return timing.captured(lambda: model.forward(newest, cache, past=count - 1), device)
 
 
-def errors_with_cache(model: Llama, toy: Shape, counts: Sequence[int]) -> dict[str, float]:
+def errors_with_cache(
+    model: Llama, toy: Shape, counts: Sequence[int]
+) -> dict[str, float]:
     """Relative errors of a step with a cache; above their bounds nothing is worth timing.
 
     In float32 it must be the step without a cache. In bf16 either one rounds what a layer adds to the
@@ -71,7 +94,9 @@ def errors_with_cache(model: Llama, toy: Shape, counts: Sequence[int]) -> dict[s
     exact = model.copied_to(torch.float32)
     found = {}
 
-    def check(name: str, logits: torch.Tensor, wanted: torch.Tensor, bound: float) -> float:
+    def check(
+        name: str, logits: torch.Tensor, wanted: torch.Tensor, bound: float
+    ) -> float:
         error = relative_error(logits, wanted)
         found[name] = float(f"{error:.2g}")
         print(f"{error:8.1e}  {name}", flush=True)
@@ -80,7 +105,9 @@ def errors_with_cache(model: Llama, toy: Shape, counts: Sequence[int]) -> dict[s
         return error
 
     check(
-        "toy shape, float32: with a cache, from NumPy without one", *numpy_twin(toy, device), 1e-3
+        "toy shape, float32: with a cache, from NumPy without one",
+        *numpy_twin(toy, device),
+        1e-3,
     )
     for count in counts:
         ids = model.random_ids(2, count)
@@ -89,7 +116,9 @@ def errors_with_cache(model: Llama, toy: Shape, counts: Sequence[int]) -> dict[s
         step = cached_step(exact, ids, device)()
         check(f"float32: with a cache, {tail}", step, wanted, 1e-3)
         if dtype != torch.float32:
-            error = check(f"bf16: without a cache, {tail}", model.forward(ids), wanted, 2.5e-2)
+            error = check(
+                f"bf16: without a cache, {tail}", model.forward(ids), wanted, 2.5e-2
+            )
             step = cached_step(model, ids, device)()
             check(f"bf16: with a cache, {tail}", step, wanted, 1.25 * error)
     return found

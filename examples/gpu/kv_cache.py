@@ -55,7 +55,11 @@ def full() -> Plan:
 
 def quick() -> Plan:
     return dataclasses.replace(
-        full(), cached=(1024, 131072), uncached=(1024, 16384), batches=(1, 64), samples=7
+        full(),
+        cached=(1024, 131072),
+        uncached=(1024, 16384),
+        batches=(1, 64),
+        samples=7,
     )
 
 
@@ -100,7 +104,9 @@ def predicted_ms(
 
 def part_of(kernel: str) -> str:
     """Which part of a step a kernel of that name belongs to."""
-    found = [part for part, words in PARTS.items() if any(word in kernel for word in words)]
+    found = [
+        part for part, words in PARTS.items() if any(word in kernel for word in words)
+    ]
     return found[0] if found else "other"
 
 
@@ -116,7 +122,9 @@ def where_spent(work: Callable[[], object], calls: int = 5) -> dict:
 
     parts = (*PARTS, "other")
     return {
-        "kernels_ms": {p: round(statistics.median(total(r, p) for r in runs), 4) for p in parts},
+        "kernels_ms": {
+            p: round(statistics.median(total(r, p) for r in runs), 4) for p in parts
+        },
         "kernels": {p: sum(part_of(name) == p for name, _ in runs[0]) for p in parts},
         "attention_kernel": max(
             (time, name) for name, time in runs[0] if part_of(name) == "attention"
@@ -124,10 +132,14 @@ def where_spent(work: Callable[[], object], calls: int = 5) -> dict:
     }
 
 
-def measured(plan: Plan, ceiling: dict, work: Callable, batch: int, context: int, cached: bool):
+def measured(
+    plan: Plan, ceiling: dict, work: Callable, batch: int, context: int, cached: bool
+):
     """One point: a timed step beside its prediction, and where the device spent it."""
     predicted = predicted_ms(plan, ceiling, batch, context, cached)
-    times = timing.samples_ms(work, plan.device, plan.samples, repeat=5 if cached else 1)
+    times = timing.samples_ms(
+        work, plan.device, plan.samples, repeat=5 if cached else 1
+    )
     point = {
         "batch": batch,
         "context": context,
@@ -145,11 +157,15 @@ def measured(plan: Plan, ceiling: dict, work: Callable, batch: int, context: int
     return point
 
 
-def with_cache(plan: Plan, model: Llama, ceiling: dict, batch: int, context: int) -> dict:
+def with_cache(
+    plan: Plan, model: Llama, ceiling: dict, batch: int, context: int
+) -> dict:
     """A decode step at `context` tokens a sequence, the newest among them, as a CUDA graph."""
     cache = model.new_cache(batch, context).normal_()
     ids = model.random_ids(batch, 1)
-    step = timing.captured(lambda: model.forward(ids, cache, past=context - 1), plan.device)
+    step = timing.captured(
+        lambda: model.forward(ids, cache, past=context - 1), plan.device
+    )
     return measured(plan, ceiling, step, batch, context, cached=True)
 
 
@@ -178,7 +194,10 @@ def reserve(plan: Plan, model: Llama, context_bytes: int) -> list[dict]:
         point = {"tokens": tokens, "weight_bytes": weights, "cache_bytes": cache.nbytes}
         point["predicted_bytes"] = weights + tokens * token
         point["samples"] = [taken or weights + cache.nbytes]
-        print(f"{tokens:13,} tokens reserved: {point['samples'][0] / 1e9:8.3f} GB", flush=True)
+        print(
+            f"{tokens:13,} tokens reserved: {point['samples'][0] / 1e9:8.3f} GB",
+            flush=True,
+        )
         return point
 
     points = [point(tokens) for tokens in plan.reserved]
@@ -225,23 +244,32 @@ def measure(plan: Plan) -> dict[str, dict]:
     context_bytes = 0
     if plan.device == timing.ON_GPU:
         free, total = torch.cuda.mem_get_info()
-        context_bytes = total - free  # the driver's and the CUDA context's, before any tensor
+        context_bytes = (
+            total - free
+        )  # the driver's and the CUDA context's, before any tensor
     model = Llama(plan.shape, plan.device, plan.dtype)
     reserved = reserve(plan, model, context_bytes)
     temporary = peaks(plan, model)
     errors = checks.errors_with_cache(model, toy().shape, plan.checked)
     ceiling = timing.ceilings(plan.device, plan.dtype, plan.copied, plan.side)
     print({name: f"{value:.4g}" for name, value in ceiling.items()}, flush=True)
-    print("batch  context    cache    predicted     measured   of it on the device, ms", flush=True)
+    print(
+        "batch  context    cache    predicted     measured   of it on the device, ms",
+        flush=True,
+    )
     steps = [with_cache(plan, model, ceiling, 1, context) for context in plan.cached]
     steps += without_cache(plan, model, ceiling)
-    batches = [with_cache(plan, model, ceiling, b, plan.batch_context) for b in plan.batches]
+    batches = [
+        with_cache(plan, model, ceiling, b, plan.batch_context) for b in plan.batches
+    ]
     common = {
         "command": "python -m examples.gpu.kv_cache",
         "device": timing.device_name(plan.device),
         "versions": timing.versions(),
         "date": record.today(),
-        "model": f"shape of {plan.shape.name}, random weights, {plan.dtype}".replace("torch.", ""),
+        "model": f"shape of {plan.shape.name}, random weights, {plan.dtype}".replace(
+            "torch.", ""
+        ),
     }
     timed = common | {
         "unit": "ms",
@@ -259,7 +287,8 @@ def measure(plan: Plan) -> dict[str, dict]:
     return {
         "kv-cache--h200-step": timed | {"points": steps},
         "kv-cache--h200-batch": timed | {"points": batches},
-        "kv-cache--h200-memory": held | {"temporary_bytes": temporary, "points": reserved},
+        "kv-cache--h200-memory": held
+        | {"temporary_bytes": temporary, "points": reserved},
     }
 
 
@@ -276,7 +305,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     plan = toy() if options.toy else quick() if options.quick else full()
     if plan.device == timing.ON_GPU and not torch.cuda.is_available():
-        raise cli.CommandError("no CUDA device is visible to PyTorch; --toy runs on a CPU")
+        raise cli.CommandError(
+            "no CUDA device is visible to PyTorch; --toy runs on a CPU"
+        )
     whole = not (options.toy or options.quick)
     folder = options.out or (record.FOLDER if whole else None)
     for stem, data in measure(plan).items():

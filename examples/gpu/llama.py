@@ -66,7 +66,9 @@ class Llama:
         d, wide = shape.width, shape.heads * shape.head_dim
         added = (2 * shape.layers) ** -0.5
         self.shape = shape
-        self.embedding = normal(shape.vocab, d, d**0.5)  # [V, d], rows of unit size per number
+        self.embedding = normal(
+            shape.vocab, d, d**0.5
+        )  # [V, d], rows of unit size per number
         self.layers = [
             Layer(
                 attention_norm=ones(),
@@ -88,7 +90,8 @@ class Llama:
         for name in ("embedding", "output_norm", "head"):
             setattr(other, name, getattr(self, name).to(dtype))
         other.layers = [
-            Layer(**{name: w.to(dtype) for name, w in vars(layer).items()}) for layer in self.layers
+            Layer(**{name: w.to(dtype) for name, w in vars(layer).items()})
+            for layer in self.layers
         ]
         return other
 
@@ -103,7 +106,9 @@ class Llama:
 
     def random_ids(self, batch: int, count: int) -> torch.Tensor:
         """Token ids [batch, count], drawn anew at each call."""
-        return torch.randint(self.shape.vocab, (batch, count), device=self.embedding.device)
+        return torch.randint(
+            self.shape.vocab, (batch, count), device=self.embedding.device
+        )
 
     @torch.inference_mode()
     def forward(
@@ -119,25 +124,39 @@ class Llama:
         if past and (cache is None or new > 1):
             raise CommandError("a past needs a cache and one new token a sequence")
         if cache is not None and past + new > cache.shape[4]:
-            raise CommandError(f"the cache holds {cache.shape[4]} tokens, not {past + new}")
+            raise CommandError(
+                f"the cache holds {cache.shape[4]} tokens, not {past + new}"
+            )
         x = self.embedding[ids.flatten()]  # [N, d]
         rotation = self.rotation(past, new)
         with sdpa_kernel(attention_kernels(x.dtype), set_priority=True):
             for i, layer in enumerate(self.layers):
                 normed = rms_norm(x, x.shape[1:], layer.attention_norm, EPSILON)
-                qkv = linear(normed, layer.query_key_value).view(batch, new, -1, head_dim)
-                mixed = self.attend(qkv, rotation, None if cache is None else cache[i], past)
-                x.addmm_(mixed, layer.output.T)  # adds to the residual stream in the same kernel
+                qkv = linear(normed, layer.query_key_value).view(
+                    batch, new, -1, head_dim
+                )
+                mixed = self.attend(
+                    qkv, rotation, None if cache is None else cache[i], past
+                )
+                x.addmm_(
+                    mixed, layer.output.T
+                )  # adds to the residual stream in the same kernel
                 normed = rms_norm(x, x.shape[1:], layer.ffn_norm, EPSILON)
                 # One product with two whole results: halves of one result would be strided views,
                 # over which the next two kernels take twice as long.
                 gate, up = torch.bmm(normed.expand(2, -1, -1), layer.gate_up.mT)
                 x.addmm_(silu(gate).mul_(up), layer.down.T)
         last = x.view(batch, new, -1)[:, -1]
-        return linear(rms_norm(last, last.shape[1:], self.output_norm, EPSILON), self.head)
+        return linear(
+            rms_norm(last, last.shape[1:], self.output_norm, EPSILON), self.head
+        )
 
     def attend(
-        self, qkv: torch.Tensor, rotation: torch.Tensor, cache: torch.Tensor | None, past: int
+        self,
+        qkv: torch.Tensor,
+        rotation: torch.Tensor,
+        cache: torch.Tensor | None,
+        past: int,
     ) -> torch.Tensor:
         """Attention of one layer: qkv [B, n, H + 2 K, D], its cache [2, B, K, capacity, D].
 
@@ -147,20 +166,26 @@ class Llama:
         s = self.shape
         batch, new = qkv.shape[:2]
         turned = rotate(qkv[:, :, : s.heads + s.kv_heads], rotation).transpose(1, 2)
-        q, k = turned.split((s.heads, s.kv_heads), dim=1)  # [B, H, n, D] and [B, K, n, D]
+        q, k = turned.split(
+            (s.heads, s.kv_heads), dim=1
+        )  # [B, H, n, D] and [B, K, n, D]
         v = qkv[:, :, s.heads + s.kv_heads :].transpose(1, 2)
         if cache is not None:
             total = past + new
             cache[0, :, :, past:total] = k
             cache[1, :, :, past:total] = v
             k, v = cache[:, :, :, :total]
-        mixed = scaled_dot_product_attention(q, k, v, is_causal=new > 1, enable_gqa=True)
+        mixed = scaled_dot_product_attention(
+            q, k, v, is_causal=new > 1, enable_gqa=True
+        )
         return mixed.transpose(1, 2).reshape(batch * new, -1)
 
     def rotation(self, past: int, new: int) -> torch.Tensor:
         """RoPE's unit complex numbers [n, 1, D / 2] for positions past .. past + n - 1."""
         device, half = self.embedding.device, self.shape.head_dim // 2
-        frequency = ROPE_BASE ** (-torch.arange(half, device=device, dtype=torch.float32) / half)
+        frequency = ROPE_BASE ** (
+            -torch.arange(half, device=device, dtype=torch.float32) / half
+        )
         position = torch.arange(past, past + new, device=device, dtype=torch.float32)
         angle = torch.outer(position, frequency)[:, None]
         return torch.polar(torch.ones_like(angle), angle)

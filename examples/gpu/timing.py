@@ -35,7 +35,11 @@ def elapsed_ms(work: Callable[[], object], device: str) -> float:
 
 
 def samples_ms(
-    work: Callable[[], object], device: str, samples: int, repeat: int = 1, warm_up: int = 3
+    work: Callable[[], object],
+    device: str,
+    samples: int,
+    repeat: int = 1,
+    warm_up: int = 3,
 ) -> list[float]:
     """`samples` times of one call in ms, each the mean over `repeat` calls, after a warm-up."""
 
@@ -48,7 +52,9 @@ def samples_ms(
     return [elapsed_ms(several, device) / repeat for _ in range(samples)]
 
 
-def rotating(work: Callable[..., object], inputs: Sequence[tuple]) -> Callable[[], object]:
+def rotating(
+    work: Callable[..., object], inputs: Sequence[tuple]
+) -> Callable[[], object]:
     """`work` on the next of several inputs at each call, so that none is still in the device's cache."""
     turn = itertools.cycle(inputs)
     return lambda: work(*next(turn))
@@ -61,7 +67,9 @@ def captured(work: Callable[[], object], device: str) -> Callable[[], object]:
     """
     if device != ON_GPU:
         return work
-    side = torch.cuda.Stream()  # the first calls set up libraries, which a recording must not see
+    side = (
+        torch.cuda.Stream()
+    )  # the first calls set up libraries, which a recording must not see
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(2):
@@ -91,7 +99,9 @@ def kernels(work: Callable[[], object]) -> list[tuple[str, float]]:
     ]
 
 
-def ceilings(device: str, dtype: torch.dtype, numbers: int, side: int) -> dict[str, float]:
+def ceilings(
+    device: str, dtype: torch.dtype, numbers: int, side: int
+) -> dict[str, float]:
     """What the device reaches on work other than the model's, medians of 15 samples.
 
     `copy_bytes_per_s`  copying `numbers` numbers, bytes read and written counted
@@ -106,10 +116,14 @@ def ceilings(device: str, dtype: torch.dtype, numbers: int, side: int) -> dict[s
         return torch.randn(size, device=device, dtype=dtype)
 
     def seconds(work: Callable[[], object], repeat: int = 5) -> float:
-        return statistics.median(samples_ms(work, device, samples=15, repeat=repeat)) / 1e3
+        return (
+            statistics.median(samples_ms(work, device, samples=15, repeat=repeat)) / 1e3
+        )
 
     rows = [random(numbers // 2**16, 2**16) for _ in range(2)]
-    copy = seconds(rotating(lambda a, b: b.copy_(a), [(rows[0], rows[1]), (rows[1], rows[0])]))
+    copy = seconds(
+        rotating(lambda a, b: b.copy_(a), [(rows[0], rows[1]), (rows[1], rows[0])])
+    )
     size, integers = rows[0].nbytes, [(row.view(torch.int64), 1) for row in rows]
     read = seconds(rotating(torch.amax, integers))
     del rows, integers
@@ -131,7 +145,9 @@ def device_name(device: str) -> str:
         return record.cpu_name()
     card = torch.cuda.get_device_properties(0)
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    driver = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]
+    driver = subprocess.run(
+        query, capture_output=True, text=True, check=True
+    ).stdout.split()[0]
     return f"{card.name}, {card.total_memory / 2**30:.1f} GiB, driver {driver}"
 
 
