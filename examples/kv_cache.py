@@ -33,7 +33,7 @@ def attention_ignores_old_queries(
 ):
     """The newest token's output, with the true queries before it and with noise there.
 
-    q [H, n, head_dim], k and v [K, n, head_dim]; the two rows [H * head_dim] must be equal.
+    q [H, n, head_dim], k and v [K, n, head_dim]; the rows [H * head_dim] must be equal.
     """
     noise = np.random.default_rng(seed).standard_normal(q.shape).astype(q.dtype)
     noise[:, -1] = q[:, -1]  # only the newest query is the true one

@@ -16,6 +16,8 @@ CHAPTERS = {
     for slug, path in SLUGS.items()
     if path.parent.name not in ("chapters", "appendix")
 }
+# An appendix table whose data chapters use already; its page comes with the part that needs it.
+DATA_BEFORE_PAGE = {"models"}
 STEM = re.compile(r"^(?P<slug>[a-z0-9]+(?:-[a-z0-9]+)*)--[a-z0-9]+(?:-[a-z0-9]+)*$")
 
 
@@ -58,7 +60,7 @@ def test_a_chapter_has_its_example_and_its_test(slug):
 )
 def test_a_file_is_named_for_a_page(path):
     match = STEM.match(path.name.split(".")[0])
-    assert match and match["slug"] in SLUGS
+    assert match and match["slug"] in SLUGS.keys() | DATA_BEFORE_PAGE
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)

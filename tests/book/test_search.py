@@ -1,0 +1,195 @@
+"""Search as a reader uses it: the words typed into the dialog, the pages that come first."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.book.conftest import serving
+from tools import LANGUAGES, search_index
+
+QUERIES = tomllib.loads(
+    Path(__file__).with_name("search_queries.toml").read_text(encoding="utf-8")
+)
+FIRST = 3
+MISSES_ALLOWED = 1  # of 30
+
+
+def pairs(language: str) -> list[tuple[str, str]]:
+    """Queries with the page that each must find."""
+    return [
+        (query, page)
+        for page, queries in QUERIES[language].items()
+        for query in queries
+    ]
+
+
+def ask(page, query: str) -> list[str]:
+    """Type a query into the open dialog; the addresses of the pages found, best first."""
+    page.locator("#pst-search-dialog input").fill(query)
+    page.wait_for_function(
+        "(query) => document.querySelector('#book-search-results').dataset.query === query",
+        arg=query,
+    )
+    return page.locator(".search-title").evaluate_all(
+        "links => links.map((a) => a.href)"
+    )
+
+
+@pytest.mark.parametrize("language", QUERIES)
+def test_there_are_thirty_queries_with_a_page(language):
+    from tools import ROOT
+
+    assert len({query for query, _ in pairs(language)}) >= 30
+    for _, page in pairs(language):
+        assert (ROOT / f"chapters/{page}.md").is_file()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("language", QUERIES)
+def test_the_expected_page_is_among_the_first(site, tab, language):
+    folder = LANGUAGES[language].folder
+    root = f"{site}/{folder}/" if folder else f"{site}/"
+    page = tab()
+    page.goto(f"{root}index.html")
+    page.keyboard.press("Control+k")
+    missed = {}
+    for query, expected in pairs(language):
+        found = ask(page, query)
+        address = f"{root}chapters/{expected}.html".removesuffix("index.html")
+        if address not in found[:FIRST]:
+            missed[query] = (
+                expected,
+                [url.removeprefix(root) for url in found[:FIRST]],
+            )
+    print(
+        f"{language}: {len(pairs(language)) - len(missed)} of {len(pairs(language))}",
+        missed,
+    )
+    assert len(missed) <= MISSES_ALLOWED, missed
+
+
+@pytest.mark.browser
+def test_each_edition_finds_only_its_own_pages(site, tab):
+    page = tab()
+    page.goto(f"{site}/index.html")
+    page.keyboard.press("Control+k")
+    for query in ("KV cache", "GPU", "Python"):
+        found = ask(page, query)
+        assert found and not [url for url in found if "/zh/" in url]
+    page.goto(f"{site}/zh/index.html")
+    page.keyboard.press("Control+k")
+    assert all(url.startswith(f"{site}/zh/") for url in ask(page, "GPU"))
+
+
+# ---- a small edition, to see what the index does with words ---------------------------------
+PAGE = """<!doctype html><html lang="{lang}"><head><title>{title}</title></head><body>
+<article data-pagefind-body><section id="top"><h1>{title}<a class="headerlink" href="#top">#</a></h1>
+{body}</section></article></body></html>"""
+SMALL = {
+    "en": {
+        "a": "<section id='x'>\n<h2>Options</h2><p>Set <code>max_num_batched_tokens</code>.</p></section>",
+        "b": "<p>A batch of apples.</p>",
+        "c": "<dl><dt id='term-Token'>token</dt><dd>A unit.</dd></dl>",
+        "d": "<div class='toctree-wrapper compound'><p>elephant</p></div>".replace(
+            "'", '"'
+        ),
+    },
+    "zh_CN": {
+        "a": "<p>解码每一步都读权重，受限于带宽；缓存放在显存里。</p>",
+        "b": "<p>预填充一次读完提示词。</p>",
+        "c": "<p>分词器把文本变成编号。</p>",
+        "d": "<p>选项 <code>max_num_batched_tokens</code> 限制一批。</p>",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A site of a few pages in both languages, with its indexes, behind a server."""
+    out = tmp_path_factory.mktemp("small")
+    for language, pages in SMALL.items():
+        root = out / LANGUAGES[language].folder
+        for name, body in pages.items():
+            path = root / "chapters" / f"{name}.html"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            html = PAGE.format(
+                lang=LANGUAGES[language].code, title=f"Page {name}", body=body
+            )
+            path.write_text(html.replace("'", '"'), encoding="utf-8")
+    for language in SMALL:
+        search_index.make(language, out)
+    address, server = serving(out)
+    yield address
+    server.shutdown()
+
+
+def found_in(page, address: str, language: str, words: str) -> dict[str, list[str]]:
+    """Names of the pages that pagefind finds for words, with the sections it names."""
+    folder = LANGUAGES[language].folder
+    root = f"{address}/{folder}" if folder else address
+    page.goto(f"{root}/chapters/a.html")
+    results = page.evaluate(
+        """async ([bundle, words]) => {
+            const pagefind = await import(bundle);
+            await pagefind.init();
+            const found = (await pagefind.search(words)).results;
+            return (await Promise.all(found.map((one) => one.data())))
+                .map((one) => [one.url, one.sub_results.map((part) => part.url)]);
+        }""",
+        [f"{root}/pagefind/pagefind.js", words],
+    )
+    return {re.sub(r".*/(\w+)\.html$", r"\1", url): parts for url, parts in results}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("带宽显存", "a"),  # side by side in no text: only the single words can match
+        ("缓存权重", "a"),
+        ("读提示词", "b"),
+        ("文本编号", "c"),
+    ],
+)
+def test_chinese_queries_are_split_into_words(small, tab, query, name):
+    assert not any(query in body for body in SMALL["zh_CN"].values())
+    assert list(found_in(tab(), small, "zh_CN", query)) == [name]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("language", "name"), [("en", "a"), ("zh_CN", "d")])
+@pytest.mark.parametrize(
+    "words", ["max num batched tokens", "batched tokens", "num batched"]
+)
+def test_a_code_name_is_found_by_its_parts(small, tab, language, name, words):
+    assert list(found_in(tab(), small, language, words)) == [name]
+
+
+@pytest.mark.browser
+def test_results_name_sections_and_terms(small, tab):
+    page = tab()
+    assert found_in(page, small, "en", "options")["a"] == ["/chapters/a.html#x"]
+    assert "/chapters/c.html#term-Token" in found_in(page, small, "en", "token")["c"]
+    assert found_in(page, small, "en", "elephant") == {}, (
+        "lists of links are not indexed"
+    )
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("words", ["batches", "batching", "apple", "appl"])
+def test_inflected_forms_and_beginnings_match(small, tab, words):
+    assert "b" in found_in(tab(), small, "en", words)
+
+
+def test_the_copy_for_the_index_moves_ids_to_headings():
+    html = '<section class="k" id="x">\n<span id="label"></span><h2>T<a class="headerlink" href="#x">#</a></h2>'
+    assert search_index.for_index(html) == (
+        '<section class="k">\n<span id="label"></span><h2 id="x">T</h2>'
+    )
+    assert search_index.for_index('<dt id="term-KV-cache">KV <em>cache</em></dt>') == (
+        '<h6 id="term-KV-cache">KV <em>cache</em></h6>'
+    )
