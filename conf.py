@@ -29,6 +29,7 @@ extensions = [
     "chapter_numbers",
     "values",
     "inline_figures",
+    "listings",
     "temml_math",
     "site_assets",
     "latex_book",
@@ -94,6 +95,7 @@ html_theme_options = {
     "show_toc_level": 2,
     "use_download_button": False,
     "use_fullscreen_button": False,
+    "footer_content_items": ["copyright.html"],
     "article_header_end": [
         "article-header-buttons.html",
         "pdf-link.html",

@@ -5,12 +5,15 @@ A new language is one line in LANGUAGES; words it does not have are shown in Eng
 
 from __future__ import annotations
 
+import gettext
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import polib
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from sphinx import locale
 
 
 @dataclass(frozen=True)
@@ -28,21 +31,81 @@ class Language:
         return self.words.get(english, english)
 
 
+# What the theme or Sphinx would call by a poorer name.
+ENGLISH = {"Fig. %s": "Figure %s"}
+
+# The book's interface in Chinese, whoever the word comes from: Sphinx, the themes, or the book.
 CHINESE = {
+    # the book's templates and scripts
     "Read this page in": "本页的其他语言",
     "PDF of this edition": "本版 PDF",
     "Start reading": "开始阅读",
     "This page is not fully translated yet: {done} of {total} paragraphs are.": (
         "本页尚未译完：{total} 段中已译 {done} 段。"
     ),
+    "Read it in English": "阅读英文版",
     "Search the book": "搜索全书",
     "Type a word or two": "输入一两个词",
     "{n} results": "{n} 条结果",
     "Nothing found": "没有找到",
     "Search needs a web server: run `make serve`.": "搜索需要网页服务：运行 make serve。",
-    "Contents": "本页目录",
+    "Show or hide the book's contents": "显示或隐藏全书目录",
+    "Show or hide the page's contents": "显示或隐藏本页目录",
     "Book contents": "全书目录",
-    "Light or dark": "浅色或深色",
+    "The authors of LLM Inference from Principles to Production": (
+        "《LLM 从原理到生产级推理》作者"
+    ),
+    "2026, the authors. Text: CC BY 4.0. Code: Apache-2.0": (
+        "2026 本书作者。正文以 CC BY 4.0 许可，代码以 Apache-2.0 许可"
+    ),
+    # the themes
+    "Contents": "本页目录",
+    "On this page": "本页目录",
+    "Skip to main content": "跳到正文",
+    "Back to top": "回到页首",
+    "Color mode": "配色",
+    "Light": "浅色",
+    "Dark": "深色",
+    "System Settings": "跟随系统",
+    "Site navigation": "全站导航",
+    "Section Navigation": "本节导航",
+    "Version warning": "版本提示",
+    "Announcement": "公告",
+    "Breadcrumb": "当前位置",
+    "Breadcrumbs": "当前位置",
+    "Home": "首页",
+    "Edit": "编辑",
+    "Edit on %(provider)s": "在 %(provider)s 上编辑",
+    "Print to PDF": "打印为 PDF",
+    "Last updated on %(last_updated)s.": "最近更新：%(last_updated)s。",
+    "© Copyright %(copyright)s.": "© %(copyright)s。",
+    "previous": "上一页",
+    "next": "下一页",
+    "previous page": "上一页",
+    "next page": "下一页",
+    "Search": "搜索",
+    # Sphinx
+    "Fig. %s": "图 %s",
+    "Table %s": "表 %s",
+    "Listing %s": "代码清单 %s",
+    "Section %s": "第 %s 节",
+    "Note": "说明",
+    "Tip": "提示",
+    "Hint": "提示",
+    "Important": "重要",
+    "Warning": "警告",
+    "Caution": "当心",
+    "Attention": "注意",
+    "Danger": "危险",
+    "See also": "参见",
+    "Footnotes": "脚注",
+    "Link to this heading": "本标题的链接",
+    "Link to this equation": "本式的链接",
+    "Link to this image": "本图的链接",
+    "Link to this table": "本表的链接",
+    "Link to this code": "本代码清单的链接",
+    "Link to this term": "本术语的链接",
+    "Link to this definition": "本条定义的链接",
 }
 
 LANGUAGES = {
@@ -52,11 +115,24 @@ LANGUAGES = {
         "en",
         "LLM Inference from Principles to Production",
         "llm-inference.pdf",
+        ENGLISH,
     ),
     "zh_CN": Language(
         "中文", "zh", "zh-CN", "LLM 从原理到生产级推理", "llm-inference-zh.pdf", CHINESE
     ),
 }
+
+
+class Interface(gettext.NullTranslations):
+    """An edition's words before those that Sphinx or a theme has for the same text."""
+
+    def __init__(self, language: Language, others: gettext.NullTranslations):
+        super().__init__()
+        self.words = language.words
+        self.add_fallback(others)
+
+    def gettext(self, message: str) -> str:
+        return self.words.get(message) or super().gettext(message)
 
 
 def own_pages(app) -> list[Path]:
@@ -136,14 +212,34 @@ def on_config(app, config) -> None:
         )
     here = LANGUAGES[config.language]
     config.project = config.html_title = config.html_short_title = here.title
+    config.author = here.say(config.author)
+    config.copyright = here.say(config.copyright)
+    # Part of the settings, so that a changed word rewrites the pages.
+    config.book_words = here.words
+    for catalog in ("sphinx", "booktheme"):
+        others = locale.get_translator(catalog)
+        locale.translators["general", catalog] = Interface(here, others)
+    app.translator = locale.get_translator()
     if base := os.environ.get("BOOK_BASEURL", "").rstrip("/"):
         config.html_baseurl = f"{base}/{here.folder}/" if here.folder else f"{base}/"
 
 
-def progress(doctree) -> tuple[int, int]:
-    """Translated and all paragraphs of a page, as Sphinx counted them."""
-    counted = doctree.get("translation_progress") if doctree is not None else None
-    return (counted["translated"], counted["total"]) if counted else (0, 0)
+def progress(app, pagename: str) -> tuple[int, int]:
+    """Translated and all messages of a page's catalog.
+
+    Sphinx has a count of its own (`translation_progress`), which takes every translated
+    alternative text for untranslated.
+    """
+    for folder in app.config.locale_dirs:
+        catalog = Path(
+            app.srcdir, folder, app.config.language, "LC_MESSAGES", f"{pagename}.po"
+        )
+        if catalog.is_file():
+            entries = [
+                entry for entry in polib.pofile(str(catalog)) if not entry.obsolete
+            ]
+            return sum(entry.translated() for entry in entries), len(entries)
+    return 0, 1 if pagename in app.env.found_docs else 0
 
 
 def on_page(app, pagename, templatename, context, doctree) -> None:
@@ -165,15 +261,18 @@ def on_page(app, pagename, templatename, context, doctree) -> None:
         }
         for code, other in LANGUAGES.items()
     ]
-    done, total = progress(doctree)
-    if language != "en" and done < total and "body" in context:
+    done, total = progress(app, pagename) if language != "en" else (0, 0)
+    if done < total and "body" in context:
         text = here.say(
             "This page is not fully translated yet: {done} of {total} paragraphs are."
         )
-        notice = (
-            f'<p class="translation-notice">{text.format(done=done, total=total)}</p>'
+        english = relative(pagename, language, address(pagename, "en"))
+        notice = text.format(done=done, total=total)
+        link = f'<a href="{english}" hreflang="en">{here.say("Read it in English")}</a>'
+        context["body"] = (
+            f'<p class="translation-notice" data-pagefind-ignore>{notice} {link}</p>'
+            + context["body"]
         )
-        context["body"] = notice + context["body"]
 
 
 def setup(app):
@@ -185,6 +284,7 @@ def setup(app):
         gettext=(skip, None),
     )
     app.add_directive("editions", Editions)
+    app.add_config_value("book_words", {}, "html", dict)
     app.connect("config-inited", on_config, priority=100)
     app.connect("html-page-context", on_page, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,23 +9,34 @@ from __future__ import annotations
 
 import logging as logging_module
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pydata_sphinx_theme
 from fontTools import subset
-
 from languages import own_pages
 
 STATIC = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
 ICON_FONT = STATIC / "vendor/fontawesome/webfonts/fa-solid-900.woff2"
 ICON_CLASS = re.compile(r"\bfa-[a-z0-9-]+")
 ICON_RULE = re.compile(r'([^{}]*)\{--fa:"\\([0-9a-f]+)"\}')
+# Full screen and margin notes; marks for a query of Sphinx's search, and what they rest on.
+UNUSED_SCRIPTS = (
+    "sphinx-book-theme.js",
+    "sphinx_highlight.js",
+    "doctools.js",
+    "translations.js",
+)
 UNUSED = (
     "_static/scripts/fontawesome.js",
     "_static/vendor/fontawesome/webfonts/fa-brands-400.woff2",
     "_static/vendor/fontawesome/webfonts/fa-regular-400.woff2",
     "_static/images",
     "_static/locales",
+    "_static/scripts/fontawesome.js.LICENSE.txt",
+    "_static/scripts/sphinx-book-theme.js",
+    "_static/sphinx_highlight.js",
+    "_static/doctools.js",
+    "_static/translations.js",
     "_static/searchtools.js",
     "_static/language_data.js",
     "_static/sbt-webpack-macros.html",
@@ -71,6 +82,15 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
+def on_page(app, pagename, templatename, context, doctree) -> None:
+    """Leave out scripts that nothing on the page calls."""
+    context["script_files"] = [
+        script
+        for script in context.get("script_files", [])
+        if PurePosixPath(script.filename).name.split("?")[0] not in UNUSED_SCRIPTS
+    ]
+
+
 def on_builder(app) -> None:
     if app.builder.format == "html":
         app.builder.search = False
@@ -95,6 +115,7 @@ def on_finished(app, exception) -> None:
 def setup(app):
     logging_module.getLogger("fontTools").setLevel(logging_module.WARNING)
     app.connect("builder-inited", on_builder)
+    app.connect("html-page-context", on_page, priority=900)  # after the theme's
     app.connect(
         "build-finished", on_finished, priority=900
     )  # after Sphinx has copied everything

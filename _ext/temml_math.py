@@ -13,9 +13,9 @@ and Firefox ESR 153 at 1.5 device pixels, 2026-11-23.
     KaTeX            9.5     3.5   122.2   135.2   (nine fonts; page with HTML and MathML)
 
 Temml's pictures agree in both browsers. KaTeX has the more familiar type, but its Firefox picture lost
-the bars of four fractions: they are borders thinner than a device pixel. Temml showed two faults: primes were tiny
-(mended in temml_math.css), and without graphics acceleration Chromium cuts a long \underbrace at the edge of
-a drawing tile. Formulas that a reader copies or hears are the same MathML in either.
+the bars of four fractions: they are borders thinner than a device pixel. Temml's had three faults. Tiny primes,
+and boxes for Chinese in Firefox, are mended in temml_math.css; a long \underbrace is cut at the edge of a
+drawing tile in Chromium without graphics acceleration. What a reader copies or hears is MathML in either.
 """
 
 from __future__ import annotations
@@ -176,7 +176,8 @@ def on_builder(app) -> None:
 
 def on_page(app, pagename, templatename, context, doctree) -> None:
     """Only a page with a formula asks for the style sheet, and through it for the font."""
-    if app.env.get_domain("math").has_equations(pagename):
+    formulas = (nodes.math, nodes.math_block)
+    if doctree is not None and any(doctree.findall(lambda n: isinstance(n, formulas))):
         app.add_css_file("math.css")
 
 

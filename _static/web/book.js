@@ -24,8 +24,9 @@
 
   // The section that stands under the header; "" for the page's beginning.
   function sectionInView() {
-    const line = parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop) + 16;
     const sections = [...document.querySelectorAll("article section[id]")];
+    if (!sections.length) return "";
+    const line = parseFloat(getComputedStyle(sections[0]).scrollMarginTop) + 16;
     // The last sections of a page cannot rise to its top: there, trust the address.
     const aimed = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const atEnd = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;

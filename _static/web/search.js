@@ -1,37 +1,67 @@
 // Search in the theme's dialog: pagefind is loaded when the dialog first opens, one index a language.
-// pagefind splits Chinese queries into words by itself when the page's language is Chinese.
+// pagefind splits a Chinese query into words with the browser's dictionary (see tools/search_index.py).
 
 const PAGES = 10;
 const SECTIONS = 3;
 
-/** Code names are indexed in parts too (see tools/search_index.py): ask for the parts. */
-export function asTyped(query) {
+/** pagefind indexes the words of a code name; ask for the words, or a part of a name finds nothing. */
+function wordsOf(query) {
   return query.trim().replace(/[_/]+/g, " ").replace(/\s+/g, " ");
 }
 
 function element(tag, className, parent) {
   const made = document.createElement(tag);
-  if (className) made.className = className;
+  made.className = className;
   parent.append(made);
   return made;
 }
 
+/** pagefind's text without the signs that separate Chinese words in the index. */
+function plain(text) {
+  return text.replaceAll("\u200b", "");
+}
+
+/** What stands around the words; a Chinese sign of a longer query is no match by itself. */
+function excerpt(of, query, parent) {
+  let marked = plain(of.excerpt).replaceAll("</mark><mark>", ""); // pagefind escapes the rest
+  if (/\p{Script=Han}.*\p{Script=Han}/u.test(query)) {
+    marked = marked.replace(/<mark>(\p{Script=Han})<\/mark>/gu, "$1");
+  }
+  element("span", "search-excerpt", parent).innerHTML = marked;
+}
+
+/** pagefind asks for all words, anywhere: put first what holds them as they were typed. */
+function holds(text, query) {
+  return Number(plain(text).toLowerCase().includes(query.trim().toLowerCase()));
+}
+
+/** The sections of a page that match best, without the one that is the page itself. */
+function bestSections(page, query) {
+  const score = (part) => part.weighted_locations.reduce((sum, at) => sum + at.balanced_score, 0);
+  const parts = page.sub_results
+    .filter((part) => part.anchor && part.title !== page.meta.title)
+    .sort((a, b) => score(b) - score(a));
+  const exact = parts.filter((part) => holds(part.plain_excerpt, query));
+  return (exact.length ? exact : parts).slice(0, SECTIONS);
+}
+
 /** One page of results: its title, then the sections that hold the words. */
-function show(page, list) {
+function show(page, query, list) {
   const item = element("li", "search-page", list);
   const title = element("a", "search-title", item);
   title.href = page.url;
-  title.textContent = page.meta.title;
-  const sections = page.sub_results.filter((one) => one.url.includes("#")).slice(0, SECTIONS);
-  for (const section of sections.length ? sections : [page]) {
+  title.textContent = plain(page.meta.title);
+  const sections = bestSections(page, query);
+  for (const section of sections) {
     const link = element("a", "search-section", item);
     link.href = section.url;
-    if (section !== page) element("span", "search-heading", link).textContent = section.title;
-    element("span", "search-excerpt", link).innerHTML = section.excerpt; // pagefind escapes it
+    element("span", "search-heading", link).textContent = plain(section.title);
+    excerpt(section, query, link);
   }
+  if (!sections.length) excerpt(page, query, item);
 }
 
-export class Search {
+class Search {
   constructor(form) {
     this.form = form;
     this.input = form.querySelector("input");
@@ -44,7 +74,11 @@ export class Search {
       event.preventDefault();
       this.list.querySelector("a")?.click();
     });
-    form.parentElement.addEventListener("keydown", (event) => this.move(event));
+    const dialog = form.closest("dialog");
+    dialog.addEventListener("keydown", (event) => this.move(event));
+    this.list.addEventListener("click", (event) => {
+      if (event.target.closest("a")) dialog.close(); // the result may be on this very page
+    });
   }
 
   load() {
@@ -67,19 +101,19 @@ export class Search {
 
   async run() {
     const turn = ++this.turn;
-    const query = asTyped(this.input.value);
-    const pagefind = query && (await this.load());
-    const found = pagefind ? await pagefind.search(query) : null;
-    const pages = found ? await Promise.all(found.results.slice(0, PAGES).map((r) => r.data())) : [];
+    const query = this.input.value;
+    const words = wordsOf(query);
+    const pagefind = words && (await this.load());
+    const found = pagefind ? (await pagefind.search(words)).results : [];
+    const pages = await Promise.all(found.slice(0, PAGES).map((result) => result.data()));
     if (turn !== this.turn) return; // a newer query is on its way
+    pages.sort((a, b) => holds(b.content, query) - holds(a.content, query));
     this.list.replaceChildren();
-    pages.forEach((page) => show(page, this.list));
-    if (!found) {
-      if (!query) this.status.textContent = "";
-      return;
-    }
+    pages.forEach((page) => show(page, query, this.list));
     const { results, nothing } = this.form.dataset;
-    this.status.textContent = pages.length ? results.replace("{n}", found.results.length) : nothing;
+    if (pagefind) this.status.textContent = found.length ? results.replace("{n}", found.length) : nothing;
+    else if (!words) this.status.textContent = "";
+    this.list.dataset.query = query; // what the list answers
   }
 
   move(event) {

@@ -8,9 +8,9 @@ from examples.cli import CommandError
 
 
 class KVCache:
-    """Keys and values, each [layers, kv_heads, capacity, head_dim], filled from the left.
+    """Keys and values, each [layers, kv_heads, capacity, head_dim], filled from left.
 
-    Room for `capacity` tokens is taken at once: a step copies one token, never the past.
+    Room for `capacity` tokens is taken at once: a step copies one token, not the past.
     """
 
     def __init__(self, layers: int, kv_heads: int, head_dim: int, capacity: int):
@@ -31,7 +31,7 @@ class KVCache:
     def append(
         self, layer: int, k: np.ndarray, v: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Store new k, v [kv_heads, new, head_dim]; return those of the whole sequence."""
+        """Store new k, v [kv_heads, new, head_dim]; return the whole sequence's."""
         end = self.length + k.shape[1]
         if end > self.capacity:
             raise CommandError(
