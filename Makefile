@@ -15,7 +15,7 @@ export OPENBLAS_NUM_THREADS := 1
 SOURCES := conf.py index.md package-lock.json requirements/book.lock \
   $(wildcard _ext/*.* _ext/*/* _templates/*) \
   $(shell find chapters locale _static examples tools -type f \( -name '*.md' -o -name '*.bib' -o -name '*.po' \
-    -o -name '*.svg' -o -name '*.css' -o -name '*.js' -o -name '*.py' -o -name '*.json' -o -name '*.txt' \))
+    -o -name '*.svg' -o -name '*.css' -o -name '*.js' -o -name '*.py' -o -name '*.json' -o -name '*.txt' -o -name '*.mjs' \))
 
 .PHONY: help book html html-zh pdf pdf-zh serve live preview-zh po status outputs figures record \
   check test lint torch lock bench-build clean
@@ -84,7 +84,7 @@ record: $(VENV)/.book ## measure again what runs on a CPU, into examples/data (m
 lint: $(VENV)/.test ## style of code, prose and shell
 	@$(PY) -m tools.lint
 
-check: $(VENV)/.test ## the fast part of the tests (a few minutes, needs no build)
+check: $(VENV)/.test $(NODE) ## the fast part of the tests (a few minutes, needs no build)
 	@$(PY) -m tools.lint
 	@$(PY) -m pytest -m 'not built and not browser'
 

@@ -94,7 +94,9 @@ def dead_links(found: dict[Path, Page]) -> list[str]:
             if re.match(r"[a-z]+:|//", link):
                 continue
             target, anchor = urldefrag(link)
-            target = target.partition("?")[0]  # `?v=...` keeps a browser from an old copy
+            target = target.partition("?")[
+                0
+            ]  # `?v=...` keeps a browser from an old copy
             goal = (path.parent / unquote(target)).resolve() if target else path
             if goal.is_dir():
                 goal /= "index.html"
