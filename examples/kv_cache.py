@@ -404,6 +404,8 @@ def of_gpu() -> dict[str, str]:
         "h200-tokens-predicted": count(fullest["predicted_tokens"]),
         "h200-tokens": count(fullest["tokens"]),
         "h200-tokens-lost": count(lost),
+        "h200-context-bytes": decimal_bytes(fullest["context_bytes"], "GB", 2),
+        "h200-free-bytes": decimal_bytes(fullest["free_bytes"], "GB", 2),
         "h200-bytes-lost": decimal_bytes(lost * token, "GB", 2),
     }
 

@@ -8,6 +8,8 @@ command -v "$python" >/dev/null || { echo "error: no $python here; install Pytho
   { echo "error: $("$python" --version) is too old; the book needs Python 3.11 or newer (make PYTHON=python3.11)" >&2; exit 2; }
 
 if [ ! -x "$venv/bin/pip" ]; then
+  # Debian and Ubuntu keep what makes environments in a package of its own.
+  "$python" -c 'import ensurepip' 2>/dev/null || bash tools/system_packages.sh python || true
   if ! "$python" -m venv "$venv" 2>/dev/null; then
     rm -rf "$venv"
     echo "error: $python cannot make an environment; on Debian and Ubuntu install its venv package: sudo apt-get install python3-venv" >&2

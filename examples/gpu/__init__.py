@@ -9,6 +9,4 @@ import importlib.util
 from examples import cli
 
 if importlib.util.find_spec("torch") is None:
-    cli.fail(
-        "the examples in examples/gpu need PyTorch; install it with: make torch"
-    )
+    cli.fail("the examples in examples/gpu need PyTorch; install it with: make torch")
