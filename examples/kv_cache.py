@@ -372,6 +372,7 @@ def of_gpu() -> dict[str, str]:
     one, many = (
         next(p for p in batches["points"] if p["batch"] == batch) for batch in (1, 128)
     )
+    gaps = [record.median(p) - p["predicted_ms"] for p in batches["points"]]
     fullest = max(
         record.load("kv-cache--h200-memory")["points"], key=lambda p: p["tokens"]
     )
@@ -394,6 +395,8 @@ def of_gpu() -> dict[str, str]:
         "h200-attention-128k": time_text(long["kernels_ms"]["attention"]),
         "h200-grown": time_text(grown),
         "h200-grown-predicted": time_text(long["predicted_ms"] - short["predicted_ms"]),
+        "h200-batch-gap-least": quantity(min(gaps), "ms", 1),
+        "h200-batch-gap-most": quantity(max(gaps), "ms", 1),
         "h200-batch-grown": time_text(record.median(many) - record.median(one)),
         "h200-batch-grown-predicted": time_text(
             many["predicted_ms"] - one["predicted_ms"]
