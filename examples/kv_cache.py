@@ -8,6 +8,7 @@ python -m examples.kv_cache record          measure again, into examples/data (t
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -125,8 +126,9 @@ def growth(_: object) -> None:
 
 def fits(shape: Shape, card: float) -> str:
     """Tokens beside the bf16 weights on a card of `card` bytes, as a table cell."""
-    tokens = memory.tokens_that_fit(shape, card)
-    return f"{tokens:,}" if tokens else "weights do not fit"
+    if memory.weight_bytes(shape) > card:
+        return "weights do not fit"
+    return f"{memory.tokens_that_fit(shape, card):,}"
 
 
 def models(options) -> None:
@@ -138,7 +140,7 @@ def models(options) -> None:
         raise cli.CommandError(
             f"--context takes 1 or more tokens, not {options.context}"
         )
-    if not options.card > 0:
+    if not 0 < options.card < math.inf:
         raise cli.CommandError(
             f"--card takes a size in GB above 0, not {options.card:g}"
         )

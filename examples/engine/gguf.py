@@ -10,6 +10,7 @@ import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -73,10 +74,9 @@ class Reader:
         if kind == ARRAY:
             item, count = self.number("I"), self.number("Q")
             if item in SCALARS:
-                code = f"{count}{SCALARS[item]}"
-                return list(
-                    struct.unpack("<" + code, self.take(struct.calcsize("<" + code)))
-                )
+                code = SCALARS[item]
+                raw = self.take(count * struct.calcsize("<" + code))
+                return list(struct.unpack(f"<{count}{code}", raw))
             return [self.value(item) for _ in range(count)]
         raise CommandError(
             f"{self.name} is corrupt: value type {kind} at offset {self.at}"
@@ -115,6 +115,8 @@ class GGUF:
             info = self._tensor_info(reader)
             self.tensors[info.name] = info
         alignment = self.metadata.get("general.alignment", 32)
+        if not isinstance(alignment, int) or alignment < 1:
+            raise CommandError(f"{self.name} is corrupt: alignment {alignment!r}")
         self.data = reader.data
         self.data_start = reader.at + -reader.at % alignment
 
@@ -131,7 +133,20 @@ class GGUF:
             raise CommandError(
                 f"{self.name}: tensor {name} has type {kind}; known are {known}"
             )
+        type_name, block, _ = TYPES[kind]
+        if math.prod(shape) % block:
+            raise CommandError(
+                f"{self.name} is corrupt: tensor {name} of {math.prod(shape)} numbers "
+                f"is no whole count of {type_name} blocks of {block}"
+            )
         return TensorInfo(name, shape, kind, offset)
+
+    def value(self, key: str, kind: type) -> Any:
+        """The metadata of that key; a missing one, or one of another kind, is an error."""
+        found = self.metadata.get(key)
+        if not isinstance(found, kind):
+            raise CommandError(f"{self.name} holds no {kind.__name__} named {key}")
+        return found
 
     def tensor(self, name: str) -> np.ndarray:
         """The values of a tensor as float32, in its NumPy shape."""

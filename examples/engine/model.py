@@ -34,14 +34,16 @@ class Config:
 
     @classmethod
     def of(cls, file: GGUF) -> Config:
-        def meta(key: str):
-            return file.metadata[f"llama.{key}"]
+        def meta(key: str, kind: type = int):
+            return file.value(f"llama.{key}", kind)
 
         if (kind := file.metadata.get("general.architecture")) != "llama":
             raise CommandError(
                 f"{file.name}: architecture {kind!r}; only 'llama' is known"
             )
         width, heads = meta("embedding_length"), meta("attention.head_count")
+        if heads < 1 or width % heads:
+            raise CommandError(f"{file.name}: {heads} heads share no width of {width}")
         return cls(
             layers=meta("block_count"),
             width=width,
@@ -49,8 +51,8 @@ class Config:
             kv_heads=meta("attention.head_count_kv"),
             head_dim=width // heads,
             context=meta("context_length"),
-            rope_base=meta("rope.freq_base"),
-            epsilon=meta("attention.layer_norm_rms_epsilon"),
+            rope_base=meta("rope.freq_base", float),
+            epsilon=meta("attention.layer_norm_rms_epsilon", float),
         )
 
 

@@ -37,20 +37,24 @@ class Tokenizer:
     """The tokenizer that a GGUF file carries."""
 
     def __init__(self, file: GGUF):
-        meta = file.metadata
-        if (kind := meta.get("tokenizer.ggml.pre")) != "smollm":
+        if (kind := file.metadata.get("tokenizer.ggml.pre")) != "smollm":
             raise CommandError(
                 f"{file.name}: pre-tokenizer {kind!r}; only 'smollm' is known"
             )
-        self.tokens: list[str] = meta["tokenizer.ggml.tokens"]
+        self.tokens: list[str] = file.value("tokenizer.ggml.tokens", list)
         self.ids = {token: i for i, token in enumerate(self.tokens)}
-        merges = (tuple(merge.split(" ")) for merge in meta["tokenizer.ggml.merges"])
-        self.ranks = {pair: rank for rank, pair in enumerate(merges)}
-        types = meta["tokenizer.ggml.token_type"]
+        merges = file.value("tokenizer.ggml.merges", list)
+        pairs = (tuple(merge.split(" ")) for merge in merges)
+        self.ranks = {pair: rank for rank, pair in enumerate(pairs)}
+        types = file.value("tokenizer.ggml.token_type", list)
+        if len(types) != len(self.tokens):
+            raise CommandError(
+                f"{file.name}: {len(self.tokens)} tokens, but types of {len(types)}"
+            )
         self.special = [
             t for t, kind in zip(self.tokens, types, strict=True) if kind == CONTROL
         ]
-        self.end_id: int = meta["tokenizer.ggml.eos_token_id"]
+        self.end_id: int = file.value("tokenizer.ggml.eos_token_id", int)
         self._special = regex.compile(
             "(" + "|".join(map(regex.escape, self.special)) + ")"
         )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from examples.cli import CommandError
 from examples.predict.shapes import Shape
 
 
 def matmul_flop_per_token(shape: Shape) -> int:
     """FLOP of the layers' matrix products for one token of a dense model: two per weight."""
-    layer = shape.attention_parameters + shape.ffn_parameters(0)
+    if shape.latent or shape.experts:
+        raise CommandError(
+            f"{shape.name} has experts or latent attention; "
+            "the FLOP count is for dense models"
+        )
+    layer = shape.attention_matrices + shape.ffn_parameters(0)
     return 2 * shape.layers * layer
 
 

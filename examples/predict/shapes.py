@@ -48,6 +48,7 @@ class Shape:
     tied: bool  # the head shares the embedding's weights
     context: int
     qk_norm: bool = False  # a norm on each head's queries and keys (Qwen3)
+    qkv_bias: bool = False  # a bias on the query, key and value projections (Qwen2.5)
     latent: Latent | None = None
     experts: Experts | None = None
 
@@ -64,9 +65,14 @@ class Shape:
             down = d * (m.kv_rank + m.rope_dim) + m.kv_rank
             up = m.kv_rank * h * (m.nope_dim + m.value_dim)
             return query + down + up + h * m.value_dim * d
-        query = self.width * self.heads * self.head_dim
-        key_value = 2 * self.width * self.kv_heads * self.head_dim
-        return 2 * query + key_value + (2 * self.head_dim if self.qk_norm else 0)
+        norm = 2 * self.head_dim if self.qk_norm else 0
+        outputs = (self.heads + 2 * self.kv_heads) * self.head_dim
+        return self.attention_matrices + norm + (outputs if self.qkv_bias else 0)
+
+    @property
+    def attention_matrices(self) -> int:
+        """Of these, the matrices of a model without latent attention: query, key, value, output."""
+        return 2 * self.width * (self.heads + self.kv_heads) * self.head_dim
 
     def ffn_parameters(self, layer: int) -> int:
         """Parameters of the feed-forward part of that layer, all experts counted."""

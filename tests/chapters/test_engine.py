@@ -15,7 +15,8 @@ from examples.cli import CommandError
 from examples.engine import gguf, weights
 from examples.engine.cache import KVCache
 from examples.engine.generate import greedy, greedy_without_cache
-from examples.engine.model import load
+from examples.engine.model import Config, load
+from examples.engine.tokenizer import Tokenizer
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = json.loads(
@@ -115,13 +116,26 @@ def test_q8_0_by_hand():
     assert gguf.from_q8_0(raw).ravel().tolist() == (codes * 0.25).tolist()
 
 
-def tiny_gguf() -> bytes:
-    """A file of one key and one F32 tensor [2, 3], by hand."""
-    name, key = b"w", b"general.architecture"
+def test_f16_by_hand():
+    raw = np.frombuffer(np.array([1.5, -2], np.float16).tobytes(), dtype=np.uint8)
+    widened = gguf.from_f16(raw)
+    assert widened.tolist() == [1.5, -2] and widened.dtype == np.float32
+
+
+def pair(key: bytes, kind: int, value: bytes) -> bytes:
+    """A key, its value's type and the value's bytes, as a header holds them."""
+    return struct.pack("<Q", len(key)) + key + struct.pack("<I", kind) + value
+
+
+ARCHITECTURE = pair(b"general.architecture", 8, struct.pack("<Q", 5) + b"llama")
+
+
+def tiny_gguf(pairs: bytes = ARCHITECTURE, kind: int = 0) -> bytes:
+    """A file of one key and one tensor [2, 3], F32 unless said otherwise, by hand."""
+    name = b"w"
     head = b"GGUF" + struct.pack("<IQQ", 3, 1, 1)
-    pair = struct.pack("<Q", len(key)) + key + struct.pack("<IQ", 8, 5) + b"llama"
-    info = struct.pack("<Q", len(name)) + name + struct.pack("<IQQIQ", 2, 3, 2, 0, 0)
-    front = head + pair + info
+    info = struct.pack("<Q", len(name)) + name + struct.pack("<IQQIQ", 2, 3, 2, kind, 0)
+    front = head + pairs + info
     padding = b"\0" * (-len(front) % 32)
     return front + padding + np.arange(6, dtype="<f4").tobytes()
 
@@ -152,6 +166,65 @@ def test_every_truncation_and_every_bad_byte_is_one_clear_error(tmp_path):
             assert "\n" not in str(error)
             refused += 1
     assert refused >= len(whole)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (tiny_gguf(pair(b"general.alignment", 4, bytes(4))), "corrupt: alignment 0"),
+        (tiny_gguf(kind=3), "6 numbers is no whole count of Q4_1 blocks of 32"),
+        # an array said to hold 2**63 numbers of 4 bytes
+        (tiny_gguf(pair(b"x", 9, struct.pack("<IQ", 5, 2**63))), "is truncated"),
+    ],
+)
+def test_a_header_that_promises_what_cannot_be_is_refused(tmp_path, data, message):
+    path = tmp_path / "tiny.gguf"
+    path.write_bytes(data)
+    with pytest.raises(CommandError, match=message):
+        gguf.GGUF(path)
+
+
+@pytest.fixture(scope="module")
+def header() -> bytes:
+    """The header of the real file, without its tensors."""
+    path = weights.find()
+    return path.open("rb").read(gguf.GGUF(path).data_start)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("general.architecture", "architecture None"),
+        ("llama.embedding_length", "no int named llama.embedding_length"),
+        ("llama.rope.freq_base", "no float named llama.rope.freq_base"),
+        ("tokenizer.ggml.pre", "pre-tokenizer None"),
+        ("tokenizer.ggml.merges", "no list named tokenizer.ggml.merges"),
+        ("tokenizer.ggml.eos_token_id", "no int named tokenizer.ggml.eos_token_id"),
+    ],
+)
+def test_a_missing_key_is_named(tmp_path, header, key, message):
+    path = tmp_path / "other.gguf"
+    path.write_bytes(header.replace(key.encode(), key.upper().encode(), 1))
+    with pytest.raises(CommandError, match=message):
+        Config.of(gguf.GGUF(path)), Tokenizer(gguf.GGUF(path))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("llama.attention.head_count", 7, "7 heads share no width of 576"),
+        ("tokenizer.ggml.token_type", [1], "49152 tokens, but types of 1"),
+    ],
+)
+def test_metadata_that_contradicts_itself_is_refused(
+    tmp_path, header, key, value, message
+):
+    path = tmp_path / "other.gguf"
+    path.write_bytes(header)
+    file = gguf.GGUF(path)
+    file.metadata[key] = value
+    with pytest.raises(CommandError, match=message):
+        Config.of(file), Tokenizer(file)
 
 
 def run(code: str) -> subprocess.CompletedProcess:

@@ -96,6 +96,12 @@ def test_options_change_the_table():
     assert f"{memory.tokens_that_fit(shapes.named('Qwen3-32B'), 141e9):,}" in printed
 
 
+def test_a_card_that_the_weights_just_fill_holds_them_and_no_token():
+    weights = memory.weight_bytes(SMOL)
+    assert kv_cache.fits(SMOL, weights) == "0"
+    assert kv_cache.fits(SMOL, weights - 1) == "weights do not fit"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -104,6 +110,7 @@ def test_options_change_the_table():
         (["models", "--context", "many"], "invalid int value"),
         (["models", "--card", "-1"], "above 0"),
         (["models", "--card", "nan"], "above 0"),
+        (["models", "--card", "inf"], "above 0"),
         (["growth", "--fast"], "error:"),
         (["modles"], "invalid choice"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from examples.cli import CommandError
@@ -11,6 +13,7 @@ PUBLISHED = {
     "SmolLM2-135M": 134_515_008,
     "Qwen3-0.6B": 596_049_920,
     "Llama-2-7B": 6_738_415_616,
+    "Qwen2.5-7B": 7_615_616_512,
     "Mistral-7B-v0.3": 7_248_023_552,
     "Llama-3.1-8B": 8_030_261_248,
     "Qwen3-32B": 32_762_123_264,
@@ -40,6 +43,20 @@ def test_tiny_shape_by_hand():
     ) == 2 * memory.kv_bytes_per_token(TINY)
 
 
+def test_a_bias_and_a_norm_are_parameters_and_no_products():
+    # biases: 2 + 1 + 1 heads of 2 numbers; norms: one of 2 for queries, one of 2 for keys
+    for extra, numbers in (({"qkv_bias": True}, 8), ({"qk_norm": True}, 4)):
+        other = dataclasses.replace(TINY, **extra)
+        assert other.attention_parameters == TINY.attention_parameters + numbers
+        assert other.parameters == TINY.parameters + 2 * numbers
+        assert flops.matmul_flop_per_token(other) == flops.matmul_flop_per_token(TINY)
+
+
+def test_operations_of_experts_are_refused_and_not_guessed():
+    with pytest.raises(CommandError, match="DeepSeek-V3 has experts"):
+        flops.step_flop(shapes.named("DeepSeek-V3"), 1024, cached=True)
+
+
 def test_tiny_flop_by_hand():
     assert flops.matmul_flop_per_token(TINY) == 2 * 2 * (48 + 36)
     assert flops.head_flop(TINY) == 2 * 20
@@ -56,6 +73,7 @@ def test_tiny_flop_by_hand():
         ("Llama-3.1-70B", 327_680),
         ("Llama-3.1-405B", 516_096),
         ("Llama-2-7B", 524_288),
+        ("Qwen2.5-7B", 57_344),
         ("DeepSeek-V3", (512 + 64) * 61 * 2),
     ],
 )
