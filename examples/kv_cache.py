@@ -144,7 +144,7 @@ def models(options) -> None:
         raise cli.CommandError(
             f"--card takes a size in GB above 0, not {options.card:g}"
         )
-    head = f"{'one of ' + format(options.context, ','):>15}   {f'tokens on {options.card:g} GB':>18}"
+    head = f"{format(options.context, ',') + ' tokens':>15}   {f'tokens on {options.card:g} GB':>18}"
     print(f"bf16: 2 bytes a number{'':>24}KV cache\n")
     print(f"{'model':<16}{'parameters':>16}{'a token':>12}   {head}")
     for shape in wanted:
@@ -374,6 +374,7 @@ def of_gpu() -> dict[str, str]:
     one, many = (
         next(p for p in batches["points"] if p["batch"] == batch) for batch in (1, 128)
     )
+    rate = {p["batch"]: p["batch"] / record.median(p) * 1e3 for p in batches["points"]}
     gaps = [record.median(p) - p["predicted_ms"] for p in batches["points"]]
     fullest = max(
         record.load("kv-cache--h200-memory")["points"], key=lambda p: p["tokens"]
@@ -397,6 +398,13 @@ def of_gpu() -> dict[str, str]:
         "h200-attention-128k": time_text(long["kernels_ms"]["attention"]),
         "h200-grown": time_text(grown),
         "h200-grown-predicted": time_text(long["predicted_ms"] - short["predicted_ms"]),
+        "h200-throughput-128": quantity(rate[128], "token/s"),
+        "h200-throughput-256": quantity(rate[256], "token/s"),
+        "h200-throughput-gain": quantity((rate[256] / rate[128] - 1) * 100, "%"),
+        "flop-ratio-32k": count(
+            flops.step_flop(llama, 32768, cached=False)
+            / flops.step_flop(llama, 32768, cached=True)
+        ),
         "h200-batch-gap-least": quantity(min(gaps), "ms", 1),
         "h200-batch-gap-most": quantity(max(gaps), "ms", 1),
         "h200-batch-grown": time_text(record.median(many) - record.median(one)),

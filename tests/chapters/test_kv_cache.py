@@ -127,7 +127,7 @@ def test_values_are_numbers_with_units():
         number, _, unit = text.partition(values.NBSP)
         assert re.fullmatch(r"[\d,]+(\.\d+)?", number), key
         assert unit in ("", "B", "KiB", "MiB", "GiB", "MB", "GB", "ms", "s", "GB/s", "TB/s",
-                        "TFLOP/s", "%"), key  # fmt: skip
+                        "TFLOP/s", "token/s", "%"), key  # fmt: skip
 
 
 # The exercises' answers, worked by hand here.
