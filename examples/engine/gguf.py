@@ -114,11 +114,15 @@ class GGUF:
         for _ in range(tensor_count):
             info = self._tensor_info(reader)
             self.tensors[info.name] = info
+        self.data = reader.data
+        self.data_start = reader.at + -reader.at % self._alignment()
+
+    def _alignment(self) -> int:
+        """Tensors begin at multiples of so many bytes; 32 where the file does not say."""
         alignment = self.metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or alignment < 1:
             raise CommandError(f"{self.name} is corrupt: alignment {alignment!r}")
-        self.data = reader.data
-        self.data_start = reader.at + -reader.at % alignment
+        return alignment
 
     def _tensor_info(self, reader: Reader) -> TensorInfo:
         name = reader.string()
