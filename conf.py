@@ -32,6 +32,7 @@ extensions = [
     "listings",
     "temml_math",
     "site_assets",
+    "redirects",
     "latex_book",
 ]
 

@@ -194,6 +194,7 @@ def reserve(plan: Plan, model: Llama, context_bytes: int) -> list[dict]:
         point = {"tokens": tokens, "weight_bytes": weights, "cache_bytes": cache.nbytes}
         point["predicted_bytes"] = weights + tokens * token
         point["samples"] = [taken or weights + cache.nbytes]
+        point["exact"] = "bytes as the allocator counts them, not timed"
         print(
             f"{tokens:13,} tokens reserved: {point['samples'][0] / 1e9:8.3f} GB",
             flush=True,
