@@ -34,7 +34,7 @@ def test_the_newest_output_does_not_depend_on_old_queries():
 
 def test_old_keys_and_values_do_matter():
     """The counterpart: were the test above blind, this one would fail."""
-    from examples.engine.model import attention
+    from examples.engine.layers import attention
 
     rng = np.random.default_rng(7)
     q = rng.standard_normal((9, 20, 64), dtype=np.float32)
