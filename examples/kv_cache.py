@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from examples import cli, record
+from examples import cli, record, request
 from examples.engine import layers
 from examples.engine import model as engine
 from examples.engine.cache import KVCache
@@ -313,6 +313,25 @@ def of_budget() -> dict[str, str]:
     }
 
 
+def of_request() -> dict[str, str]:
+    """What the running request of the book costs."""
+    smol, llama = shapes.named(MODEL), shapes.named("Llama-3.1-8B")
+    token = memory.kv_bytes_per_token(smol, 4)
+    without = request.positions_without_cache()
+    return {
+        "token-smol-float32": binary(token, "KiB"),
+        "request-prompt": count(request.PROMPT_TOKENS),
+        "request-answer": count(request.ANSWER_TOKENS),
+        "request-kept": count(request.KEPT_TOKENS),
+        "request-smol": binary(token * request.KEPT_TOKENS, "MiB", 1),
+        "request-llama": binary(
+            memory.kv_bytes_per_token(llama) * request.KEPT_TOKENS, "MiB", 1
+        ),
+        "request-without": count(without),
+        "request-ratio": decimal(without / request.KEPT_TOKENS),
+    }
+
+
 def of_cpu() -> dict[str, str]:
     """What was counted and measured on the CPU."""
     shape, data = shapes.named(MODEL), record.load("kv-cache--growth")
@@ -426,7 +445,7 @@ def of_gpu() -> dict[str, str]:
 
 def values() -> dict[str, str]:
     """The numbers that the chapter quotes."""
-    table = of_shapes() | of_budget() | of_cpu() | of_gpu()
+    table = of_shapes() | of_budget() | of_request() | of_cpu() | of_gpu()
     return {f"kv-cache--{name}": text for name, text in table.items()}
 
 
