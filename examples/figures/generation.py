@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from examples.generation import double
 from examples.figures import style
 from examples.figures.style import COLORS, Say
+from examples.generation import double
 
 WORDS = {"zh_CN": {"number": "数", "its double": "两倍"}}
 
