@@ -1,11 +1,17 @@
-"""What the server answers: the shapes of OpenAI's responses, whole and in chunks."""
+"""What the server answers: OpenAI's responses, whole and in chunks, and what it says of a failure."""
 
 from __future__ import annotations
 
 import json
 import time
 import uuid
+from collections.abc import AsyncIterator
 from typing import Any
+
+from examples.cli import CommandError
+from examples.engine.generate import Piece
+from examples.engine.protocol import APIError
+from examples.engine.worker import GivenUp, QueueFull, Stopped
 
 
 def usage(prompt: int, completion: int) -> dict[str, int]:
@@ -92,3 +98,60 @@ class ChatReply(CompletionReply):
 
     def _delta(self, text: str) -> dict[str, Any]:
         return {"delta": {"content": text} if text else {}}
+
+
+async def chained(first: Piece, rest: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
+    """The pieces, the first of which was already taken."""
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+async def whole(
+    pieces: AsyncIterator[Piece], prompt: int, reply: CompletionReply
+) -> dict[str, Any]:
+    """The response that holds the whole text."""
+    everything = [piece async for piece in pieces]
+    text = "".join(piece.text for piece in everything)
+    counts = usage(prompt, sum(piece.token is not None for piece in everything))
+    return reply.whole(text, everything[-1].finish, counts)
+
+
+async def events(
+    pieces: AsyncIterator[Piece], prompt: int, reply: CompletionReply
+) -> AsyncIterator[str]:
+    """Server-sent events: a chunk for each text, then the reason of the end, then [DONE].
+
+    An error after the first token is an event too: the status was sent long ago.
+    """
+    for chunk in reply.opening():
+        yield event(chunk)
+    tokens, finish = 0, None
+    try:
+        async for piece in pieces:
+            tokens, finish = tokens + (piece.token is not None), piece.finish
+            if piece.text:
+                yield event(reply.chunk(piece.text))
+    except Exception as error:
+        yield event(as_api_error(error).body)
+        return
+    for chunk in reply.closing(finish, usage(prompt, tokens)):
+        yield event(chunk)
+    yield event("[DONE]")
+
+
+def as_api_error(error: Exception) -> APIError:
+    """What the client is told when its generation failed; the log has the rest."""
+    again = {"Retry-After": "1"}
+    match error:
+        case QueueFull():
+            return APIError(
+                503, "the queue is full; try again", code="queue_full", headers=again
+            )
+        case Stopped():
+            return APIError(503, "the server is shutting down", code="shutting_down")
+        case GivenUp():
+            return APIError(499, "the client closed the connection")
+        case CommandError():
+            return APIError(400, str(error))
+    return APIError(500, "the engine failed on this request", code="engine_error")

@@ -26,6 +26,7 @@ import uvicorn
 
 from examples import cli
 from examples.engine import chat, server
+from examples.engine import service as endpoints
 from examples.engine.generate import greedy
 from examples.engine.runner import NumpyRunner
 
@@ -479,7 +480,7 @@ def test_a_wrong_path_or_method_is_an_error_of_the_same_shape(
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_over_the_limit_is_refused(echoing, chunked):
-    raw = json.dumps(body(prompt="a" * server.MAX_BODY)).encode()
+    raw = json.dumps(body(prompt="a" * endpoints.MAX_BODY)).encode()
     content = (raw[i : i + 8192] for i in range(0, len(raw), 8192)) if chunked else raw
     check_error(httpx.post(echoing + COMPLETIONS, content=content), 413, "larger than")
 
@@ -664,7 +665,7 @@ def test_clients_that_vanish_in_mid_request_leave_nothing_behind(echo):
 def test_a_request_that_never_ends_is_answered_and_holds_up_no_shutdown(
     loaded, monkeypatch
 ):
-    monkeypatch.setattr(server, "BODY_TIMEOUT", 0.2)
+    monkeypatch.setattr(endpoints, "BODY_TIMEOUT", 0.2)
     with serving(Echo(loaded[1].end_id), loaded[1]) as (address, _):
         slow = connect(address, request_bytes()[:-1])
         answer = b""
