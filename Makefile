@@ -18,7 +18,7 @@ SOURCES := conf.py index.md package-lock.json requirements/book.lock \
     -o -name '*.svg' -o -name '*.css' -o -name '*.js' -o -name '*.py' -o -name '*.json' -o -name '*.txt' -o -name '*.mjs' \))
 
 .PHONY: help book html html-zh pdf pdf-zh serve live preview-zh po status outputs figures record \
-  check test lint torch lock bench-build clean
+  gates check test lint links torch lock licenses bench-build new-chapter clean
 
 help: ## list the targets, a line each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,12 @@ record: $(VENV)/.book ## measure again what runs on a CPU, into examples/data (m
 lint: $(VENV)/.test ## style of code, prose and shell
 	@$(PY) -m tools.lint
 
+gates: $(VENV)/.test ## what breaks a promise of the book (names, listings, numbers, data, translation): seconds
+	@$(PY) -m tools.gates
+
+links: $(VENV)/.test ## try every link to another site (needs a network; CI does not run it)
+	@$(PY) -m tools.links
+
 check: $(VENV)/.test $(NODE) ## the fast part of the tests (a few minutes, needs no build)
 	@$(PY) -m tools.lint
 	@$(PY) -m pytest -m 'not built and not browser'
@@ -93,7 +99,7 @@ test: $(VENV)/.test ## everything that CI checks: builds the book, then all test
 	@$(PY) -m tools.lint
 	@$(MAKE) --no-print-directory $(BUILD)/.site $(BUILD)/.pdf
 	@$(PY) -m tools.site --publish-pdfs
-	@$(PY) -m pytest
+	@$(PY) -m tools.coverage
 
 torch: $(VENV)/.test ## install PyTorch, an extra, so that the tests of examples/gpu run (on a CPU, at toy size)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements/torch.txt
@@ -101,8 +107,14 @@ torch: $(VENV)/.test ## install PyTorch, an extra, so that the tests of examples
 lock: $(VENV)/.book ## pin the newest allowed versions anew, with hashes
 	@bash tools/lock.sh
 
+licenses: $(VENV)/.test $(NODE) ## list the licenses of all that the book is built and tested with
+	@$(PY) -m tools.licenses
+
 bench-build: $(VENV)/.book $(NODE) ## time the build on a synthetic book of 120,000 words
 	@$(PY) -m tools.bench_build
+
+new-chapter: $(VENV)/.book ## lay out every file of a chapter (SLUG=kv-cache PART=bottlenecks)
+	@$(PY) -m tools.new_chapter "$(SLUG)" "$(PART)"
 
 clean: ## remove what was built (the environment stays)
 	rm -rf $(BUILD)

@@ -32,6 +32,8 @@ extensions = [
     "listings",
     "temml_math",
     "site_assets",
+    "redirects",
+    "accessible",
     "latex_book",
 ]
 
@@ -101,8 +103,8 @@ html_theme_options = {
         "pdf-link.html",
         "language-switch.html",
     ],
-    "pygments_light_style": "friendly",
-    "pygments_dark_style": "github-dark-high-contrast",
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
 }
 copybutton_prompt_text = r"\$ |>>> "
 copybutton_prompt_is_regexp = True

@@ -55,7 +55,10 @@ def of_chapter(slug: str) -> dict[str, str]:
     name = module_of(slug)
     if importlib.util.find_spec(name) is None:
         raise KeyError(f"no module {name}, so no values of {slug}")
-    table = importlib.import_module(name).values()
+    module = importlib.import_module(name)
+    if not hasattr(module, "values"):
+        raise KeyError(f"{name} has no values()")
+    table = module.values()
     for key, text in table.items():
         match = KEY.match(key)
         if not match or match["slug"] != slug or not text:

@@ -8,7 +8,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+JSON_SCHEMAS = {  # of GitHub's own files and the citation file; they come with the checker
+    "vendor.github-workflows": ".github/workflows/*.yml",
+    "vendor.github-issue-forms": ".github/ISSUE_TEMPLATE/[!c]*.yml",
+    "vendor.github-issue-config": ".github/ISSUE_TEMPLATE/config.yml",
+    "vendor.citation-file-format": "CITATION.cff",
+}
 SPHINX_LINT = ("--enable=all", "--disable=line-too-long,default-role")
+GUIDES = ("README.md", "CONTRIBUTING.md", "TRANSLATING.md")
 SHELL_SCRIPTS = ("tools/*.sh", ".ci/run")
 
 
@@ -22,7 +29,19 @@ def checks() -> list[list[str]]:
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "ruff", "format", "--check", "."],
         [python, "-m", "codespell_lib"],
-        [python, "-m", "sphinxlint", *SPHINX_LINT, "index.md", "chapters", "README.md"],
+        [python, "-m", "sphinxlint", *SPHINX_LINT, "index.md", "chapters", *GUIDES],
+        ["zizmor", "--quiet", "--offline", "--no-progress", ".github"],
+    ]
+    for schema, glob in JSON_SCHEMAS.items():
+        files = [str(p.relative_to(ROOT)) for p in sorted(ROOT.glob(glob))]
+        commands.append(
+            ["check-jsonschema", "-q", f"--builtin-schema={schema}", *files]
+        )
+    # Programs of the environment, not of the machine.
+    bin_folder = Path(python).parent
+    commands = [
+        [str(bin_folder / c[0]) if (bin_folder / c[0]).exists() else c[0], *c[1:]]
+        for c in commands
     ]
     if shutil.which("shellcheck"):
         commands.append(["shellcheck", *scripts])

@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 
+import redirects  # of _ext/
+
 from examples import cli
 from tools import LANGUAGES, ROOT, search_index
 
@@ -162,11 +164,13 @@ def wait(runs: list[Run]) -> None:
 def remove_orphans(language: str, source: Path, out: Path) -> None:
     """Delete pages whose source is gone; Sphinx leaves them behind."""
     pages = workshop(language, out)
+    moved = redirects.table(source)
     others = [edition(name, out) for name in LANGUAGES if LANGUAGES[name].folder]
     for page in pages.rglob("*.html"):
         name = page.relative_to(pages).with_suffix("")
         made = name.parts[0].startswith("_") or str(name) in ("genindex", "search")
         source_gone = not made and not (source / f"{name}.md").exists()
+        source_gone = source_gone and str(name) not in moved
         if source_gone and not any(other in page.parents for other in others):
             page.unlink()
 

@@ -70,3 +70,20 @@ def tab(chromium):
     yield open_tab
     for context in contexts:
         context.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many of the mutations that were tried a gate has caught."""
+    seen = [
+        value
+        for report in (
+            *terminalreporter.getreports("passed"),
+            *terminalreporter.getreports("failed"),
+        )
+        if report.when == "call"
+        for key, value in report.user_properties
+        if key == "mutation"
+    ]
+    if seen:
+        caught, tried = seen.count("caught"), seen.count("tried")
+        terminalreporter.write_line(f"gates: {caught} of {tried} mutations caught")

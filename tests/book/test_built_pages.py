@@ -123,6 +123,45 @@ def test_the_look_for_markup_bites(mark):
     assert left_over(f"<pre>{mark}</pre><code>{mark}</code>") == []
 
 
+HAN = re.compile("[\u3400-\u9fff]")
+BLOCK = re.compile(r"<(p|li|dd|td|th|h[1-4]|figcaption)\b[^>]*>(.*?)</\1>", re.DOTALL)
+CODE = re.compile(r"<(code|pre|math|cite)\b.*?</\1>", re.DOTALL)
+
+
+def english_blocks(html: str) -> list[str]:
+    """Text blocks of a page's article that hold a sentence and no Chinese (citations apart)."""
+    article = html.partition("<article")[2].partition("</article>")[0]
+    article = re.sub(r'<div class="citation".*', "", article, flags=re.DOTALL)
+    found = []
+    for _, inside in BLOCK.findall(article):
+        text = re.sub(r"<[^>]+>", " ", CODE.sub(" ", inside))
+        words = re.findall(r"\b[a-z]{2,}\b", text)
+        if len(words) >= 4 and not HAN.search(text):
+            found.append(" ".join(text.split()))
+    return found
+
+
+def test_no_english_page_in_the_chinese_edition():
+    """No paragraph is left in English, and every page is mostly Chinese."""
+    trouble = {}
+    for path in (SITE / "zh").rglob("*.html"):
+        html = path.read_text("utf-8")
+        article = html.partition("<article")[2].partition("</article>")[0]
+        if article and (left := english_blocks(html)):
+            trouble[path.name] = left
+        enough = 5 if path.name == "references.html" else 30  # titles stay as published
+        assert not article or len(HAN.findall(article)) > enough, path
+        assert '<html lang="zh-CN"' in html, path
+    assert not trouble
+
+
+def test_the_look_for_english_bites():
+    page = "<article><p>{}</p></article>".format
+    assert english_blocks(page("The cache is full and the next request waits."))
+    assert not english_blocks(page("缓存满了 <code>the cache is full of tokens</code>"))
+    assert not english_blocks(page("<code>make the book and test it</code>"))
+
+
 def test_links_inside_the_site_lead_somewhere():
     assert not dead_links(pages())
 

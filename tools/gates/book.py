@@ -1,0 +1,129 @@
+"""The book as files: pages, catalogs, and the prose of a page as the book's own parser reads it."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polib
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from myst_parser.config.main import MdParserConfig
+from myst_parser.parsers.mdit import create_md_parser
+
+from tools import LANGUAGES
+
+# As in conf.py (a test compares them): what the pages are written in.
+SYNTAX = frozenset({"amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"})
+# Directives whose content is prose; the content of others is code, data or a list of pages.
+OF_PROSE = "admonition figure table list-table glossary note tip warning important dropdown grid grid-item-card card".split()
+OPTION = re.compile(r"^:[\w-]+:.*$")
+ROLE_TARGET = re.compile(r"^(?P<text>.*?)\s*<(?P<target>[^<>]+)>$", re.DOTALL)
+
+
+@functools.cache
+def parser():
+    """The MyST parser that renders the pages."""
+    return create_md_parser(MdParserConfig(enable_extensions=set(SYNTAX)), RendererHTML)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A paragraph, title, item or cell: its line in the page, its tokens, where it stands."""
+
+    line: int
+    tokens: tuple[Token, ...]
+    exercise: bool = False
+
+
+def inline_tokens(text: str) -> tuple[Token, ...]:
+    """The inline tokens of a piece of MyST, its blocks one after the other."""
+    found: list[Token] = []
+    for token in parser().parse(text):
+        found += token.children or []
+    return tuple(found)
+
+
+def target(role_content: str) -> tuple[str, str]:
+    """What a role shows and what it points to: `KV 缓存 <KV cache>` or one word for both."""
+    if match := ROLE_TARGET.match(role_content):
+        return match["text"], " ".join(match["target"].split())
+    return role_content, " ".join(role_content.split())
+
+
+def passages(text: str, line: int = 1, exercise: bool = False) -> Iterator[Passage]:
+    """The prose of a page, directives of prose included."""
+    for token in parser().parse(text):
+        at = line + (token.map[0] if token.map else 0)
+        if token.type == "inline":
+            yield Passage(at, tuple(token.children or ()), exercise)
+        elif token.type in ("colon_fence", "fence"):
+            name, _, title = token.info.strip().partition(" ")
+            if name.strip("{}") not in OF_PROSE or not name.startswith("{"):
+                continue
+            lines = token.content.split("\n")
+            options = []
+            while lines and (OPTION.match(lines[0]) or (options and not lines[0])):
+                options.append(lines.pop(0))
+            inside = exercise or ":class: exercise" in options
+            if title:
+                yield Passage(at, inline_tokens(title), inside)
+            body = "\n".join(lines)
+            yield from passages(body, at + 1 + len(options), inside)
+
+
+@dataclass(frozen=True)
+class Book:
+    """A book in a folder: the real one, or a toy of the tests."""
+
+    root: Path
+
+    @property
+    def pages(self) -> list[Path]:
+        """The cover and every page, in the order of their paths."""
+        return [self.root / "index.md", *sorted((self.root / "chapters").rglob("*.md"))]
+
+    @property
+    def slugs(self) -> dict[str, Path]:
+        """Pages that are no index, by slug."""
+        return {p.stem: p for p in self.pages if p.stem != "index"}
+
+    @property
+    def chapters(self) -> dict[str, Path]:
+        """Pages of a part, by slug: what has an example and a test."""
+        return {
+            slug: path
+            for slug, path in self.slugs.items()
+            if path.parent.name not in ("chapters", "appendix")
+        }
+
+    def messages(self, language: str) -> Path:
+        return self.root / "locale" / language / "LC_MESSAGES"
+
+    @property
+    def languages(self) -> list[str]:
+        """Languages other than English that have catalogs here."""
+        return [
+            code for code in LANGUAGES if code != "en" and self.messages(code).is_dir()
+        ]
+
+    def catalogs(self, language: str) -> Iterator[tuple[Path, polib.POFile]]:
+        """Catalogs that can be read; the gate `catalogs` tells of the others."""
+        for path in sorted(self.messages(language).rglob("*.po")):
+            try:
+                yield path, polib.pofile(str(path), encoding="utf-8")
+            except (OSError, ValueError):
+                continue
+
+    def name(self, path: Path) -> str:
+        """A path as it is named in a fault."""
+        return path.relative_to(self.root).as_posix()
+
+
+def shortened(text: str, width: int = 60) -> str:
+    """The beginning of a message, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"

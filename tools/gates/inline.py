@@ -1,0 +1,113 @@
+"""A translation keeps what is not language: roles and targets, math, code, links, footnotes, emphasis, numbers.
+
+Both texts are parsed by the book's own parser, since what counts is what a reader would see. The strict
+build finds a lost reference; it is silent on lost math, code and emphasis, and on a number that changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from markdown_it.token import Token
+
+from tools.gates.book import Book, inline_tokens, shortened, target
+
+TEX = re.compile(r"\\[a-zA-Z]+(?:\{[\w.-]*--[\w.-]+\})?")
+TEX_WORDS = re.compile(r"\\text\{[^{}]*\}")
+IN_ALT = re.compile(r"%\{[^}]*\}")
+NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+# What must not be left in the text once markup is parsed. A star may stand alone (a footnote mark).
+LEFT_OVER = re.compile(r"\*\*|`|\{[a-z]+\}|\]\(|(?<!\\)\$|\{\{|\}\}|</?[a-z]+>")
+# Bold that holds nothing but these has closed in the wrong place.
+LONE = re.compile(r"^[\s和与及或、，。：；（）()]*$")
+BIG = ("billion", "trillion", "million", "thousand")  # the digits change with the word
+
+
+def kinds(text: str) -> Counter:
+    """What is not language in a message, counted: `("role val", "kv-cache--x")` and so on."""
+    found: Counter = Counter()
+    for token in inline_tokens(text):
+        if token.type == "myst_role":
+            name = token.meta["name"]
+            content = target(token.content)[1]
+            found[f"role {name}", " ".join(content.split())] += 1
+        elif token.type in ("math_inline", "math_single", "math_inline_double"):
+            found["math", TEX_WORDS.sub("", "".join(token.content.split()))] += 1
+        elif token.type == "code_inline":
+            found["code", token.content] += 1
+        elif token.type == "link_open":
+            found["link", str(token.attrs.get("href", ""))] += 1
+        elif token.type == "image":
+            found["image", str(token.attrs.get("src", ""))] += 1
+        elif token.type == "footnote_ref":
+            found["footnote", str(token.meta.get("label", ""))] += 1
+        elif token.type in ("strong_open", "em_open"):
+            found["emphasis", token.tag] += 1
+        elif token.type == "html_inline":
+            found["HTML", token.content] += 1
+    words = plain(text)
+    found.update(("TeX", one) for one in TEX.findall(words))
+    found.update(("value in alt text", one) for one in IN_ALT.findall(words))
+    return found
+
+
+def plain(text: str) -> str:
+    """The words of a message: no code, math or role."""
+    return "".join(t.content for t in inline_tokens(text) if t.type == "text")
+
+
+def numbers(text: str) -> set[str]:
+    """Numbers that the words of a message hold, values in alt text and TeX names apart."""
+    return {
+        n.replace(",", "") for n in NUMBER.findall(TEX.sub(" ", IN_ALT.sub(" ", text)))
+    }
+
+
+def misplaced(tokens: tuple[Token, ...]) -> Iterator[str]:
+    """Emphasis that does not hold what it should."""
+    depth, inside = 0, ""
+    for token in tokens:
+        if token.type == "strong_open":
+            depth += 1
+            inside = ""
+            if depth > 1:
+                yield "bold inside bold: it closed in the wrong place"
+        elif token.type == "strong_close":
+            depth -= 1
+            if LONE.match(inside):
+                yield f"bold holds only {inside!r}: it closed in the wrong place"
+        else:
+            inside += token.content or ("x" if token.type != "softbreak" else "")
+
+
+def of_message(english: str, translated: str) -> Iterator[str]:
+    ours, theirs = kinds(english), kinds(translated)
+    for (kind, what), times in sorted((ours - theirs).items()):
+        yield f"{kind} {what!r} is missing" + (f" {times} times" if times > 1 else "")
+    for (kind, what), times in sorted((theirs - ours).items()):
+        yield f"{kind} {what!r} is too many" + (f" {times} times" if times > 1 else "")
+    words = plain(translated)
+    shows, shown_before = (
+        LEFT_OVER.search(TEX.sub("", IN_ALT.sub("", one)))
+        for one in (words, plain(english))
+    )
+    if shows and not shown_before:
+        yield f"markup shows: {shows[0]!r}"
+    yield from misplaced(inline_tokens(translated))
+    if "\n" in translated.strip("\n") and "\n" not in english.strip("\n"):
+        yield "a line break inside: it becomes a space between two characters"
+    if not any(word in english for word in BIG):
+        for lost in sorted(numbers(plain(english)) - numbers(words)):
+            yield f"the number {lost} is missing"
+
+
+def faults(book: Book) -> Iterator[str]:
+    for language in book.languages:
+        for path, catalog in book.catalogs(language):
+            for entry in catalog:
+                if entry.translated():
+                    for fault in of_message(entry.msgid, entry.msgstr):
+                        where = f"{book.name(path)}: “{shortened(entry.msgid, 40)}”"
+                        yield f"{where}: {fault}"

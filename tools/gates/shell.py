@@ -1,0 +1,71 @@
+"""Shell lines that a reader types: bash can parse them, and what they call is there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.gates.book import Book
+
+GUIDES = ("README.md", "CONTRIBUTING.md", "TRANSLATING.md")
+BLOCK = re.compile(
+    r"^(?P<mark>`{3,}|:{3,})[ \t]*(?:\{code-block\}[ \t]*)?(?P<kind>bash|sh|shell|console)\b[^\n]*\n"
+    r"(?P<body>.*?)^(?P=mark)`*:*[ \t]*$",
+    re.MULTILINE | re.DOTALL,
+)
+INLINE = re.compile(r"(?<!`)`((?:make|python3? -m) [^`\n]+)`(?!`)")
+TARGET = re.compile(r"\bmake(?:[ \t]+-\S+)*((?:[ \t]+[a-z][\w-]*(?![\w=-]))+)")
+MODULE = re.compile(r"\bpython3? -m (examples[\w.]*|tools[\w.]*)")
+
+
+def commands(text: str) -> Iterator[tuple[int, str]]:
+    """Line numbers and scripts: fenced shell blocks (prompts taken off), and commands in a sentence."""
+    for match in BLOCK.finditer(text):
+        lines = [s for s in match["body"].splitlines() if not re.match(r"^:[\w-]+:", s)]
+        if match["kind"] == "console":
+            lines = [s[2:] for s in lines if s.startswith("$ ")]
+        yield text.count("\n", 0, match.start()) + 1, "\n".join(lines) + "\n"
+    for match in INLINE.finditer(text):
+        yield text.count("\n", 0, match.start()) + 1, match[1] + "\n"
+
+
+def targets(book: Book) -> set[str]:
+    makefile = book.root / "Makefile"
+    text = makefile.read_text("utf-8") if makefile.is_file() else ""
+    return set(re.findall(r"^([a-z][\w-]*):(?!=)", text, re.MULTILINE))
+
+
+def is_module(book: Book, dotted: str) -> bool:
+    path = book.root / dotted.rstrip(".").replace(".", "/")
+    return path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
+
+
+def of_script(book: Book, script: str, known: set[str]) -> Iterator[str]:
+    done = subprocess.run(
+        ["bash", "-n"], input=script, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        yield f"bash cannot parse it: {done.stderr.strip().splitlines()[0]}"
+    code = re.sub(r"#.*", "", script)
+    for match in TARGET.finditer(code):
+        for one in match[1].split():
+            if one not in known:
+                yield f"`make {one}`: there is no such target"
+    for match in MODULE.finditer(code):
+        if not is_module(book, match[1]):
+            yield f"`python -m {match[1]}`: there is no such module"
+
+
+def of_file(book: Book, path: Path, known: set[str]) -> Iterator[str]:
+    for line, script in commands(path.read_text("utf-8")):
+        for fault in of_script(book, script, known):
+            yield f"{book.name(path)}:{line}: {fault}"
+
+
+def faults(book: Book) -> Iterator[str]:
+    known = targets(book)
+    guides = [book.root / name for name in GUIDES if (book.root / name).is_file()]
+    for path in [*book.pages, *guides]:
+        yield from of_file(book, path, known)

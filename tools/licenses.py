@@ -1,0 +1,107 @@
+"""`make licenses`: list what the book is built and tested with, and under which licenses it comes.
+
+The list is `requirements/licenses.csv`. What the book itself needs must come under a license that lets
+everyone build and change it; tools that only test may have others, since nothing of theirs is passed on.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from examples import cli
+from tools import ROOT
+
+LIST = ROOT / "requirements" / "licenses.csv"
+LOCKS = {  # the first that names a package says what it is for
+    "book": ("book.lock", "model.lock"),
+    "test": ("test.lock",),
+}
+NAME = re.compile(r"^([A-Za-z0-9][\w.-]*)==", re.MULTILINE)
+FREE = re.compile(
+    r"MIT|BSD|Apache|ISC|MPL|Mozilla|Python Software Foundation|PSF|OFL|0BSD|Zlib|Unlicense|HPND|Public Domain",
+    re.IGNORECASE,
+)
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked(folder: Path = ROOT / "requirements") -> dict[str, str]:
+    """Package names of the lock files, and what each is for."""
+    found: dict[str, str] = {}
+    for purpose, files in LOCKS.items():
+        for file in files:
+            for name in NAME.findall((folder / file).read_text("utf-8")):
+                found.setdefault(canonical(name), purpose)
+    return found
+
+
+def python_packages() -> list[tuple[str, str, str]]:
+    """(name, license, purpose) of every locked package that is installed here."""
+    command = [sys.executable, "-m", "piplicenses", "--format=json", "--with-system"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    wanted = locked()
+    return [
+        (name, one["License"], wanted[name])
+        for one in json.loads(done.stdout)
+        if (name := canonical(one["Name"])) in wanted
+    ]
+
+
+def npm_packages() -> list[tuple[str, str, str]]:
+    """(name, license, purpose) of every package of package-lock.json."""
+    lock = json.loads((ROOT / "package-lock.json").read_text("utf-8"))
+    return [
+        (
+            path.removeprefix("node_modules/"),
+            one["license"],
+            "test" if one.get("dev") else "book",
+        )
+        for path, one in lock["packages"].items()
+        if path
+    ]
+
+
+def table() -> list[tuple[str, str, str]]:
+    return sorted(python_packages() + npm_packages())
+
+
+def read() -> list[tuple[str, str, str]]:
+    with LIST.open(encoding="utf-8", newline="") as file:
+        return [tuple(row) for row in csv.reader(file)][1:]
+
+
+def not_free(rows: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Packages that the book needs under a license that is none of the free ones."""
+    return [row[0] for row in rows if row[2] == "book" and not FREE.search(row[1])]
+
+
+def main() -> None:
+    rows = table()
+    if bad := not_free(rows):
+        raise cli.CommandError(f"the book needs {bad[0]}, whose license is not free")
+    # A package for another platform is not installed here; what the list knew of it stays.
+    there = {row[0] for row in rows}
+    known = set(locked()) | there
+    old = read() if LIST.is_file() else []
+    rows += [row for row in old if row[0] in known - there]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [("package", "license", "purpose"), *sorted(rows)]
+    )
+    partial = LIST.with_suffix(".partial")
+    partial.write_text(text.getvalue(), "utf-8")
+    partial.replace(LIST)
+    print(f"written  {LIST.relative_to(ROOT)}: {len(rows)} packages")
+
+
+if __name__ == "__main__":
+    cli.run(lambda _: main())
