@@ -113,7 +113,7 @@ async def whole(
     """The response that holds the whole text."""
     everything = [piece async for piece in pieces]
     text = "".join(piece.text for piece in everything)
-    counts = usage(prompt, sum(piece.token is not None for piece in everything))
+    counts = usage(prompt, len(everything))
     return reply.whole(text, everything[-1].finish, counts)
 
 
@@ -129,7 +129,7 @@ async def events(
     tokens, finish = 0, None
     try:
         async for piece in pieces:
-            tokens, finish = tokens + (piece.token is not None), piece.finish
+            tokens, finish = tokens + 1, piece.finish
             if piece.text:
                 yield event(reply.chunk(piece.text))
     except Exception as error:

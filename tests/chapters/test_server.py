@@ -43,7 +43,7 @@ class Echo:
 
     def __init__(self, end: int):
         self.end, self.texts, self.prompts = end, {}, {}
-        self.steps, self.served = 0, []
+        self.begun, self.steps, self.served = 0, 0, []
         self.broken: set[int] = set()
         self.permits: threading.Semaphore | None = None  # one a step, if there are any
 
@@ -54,6 +54,7 @@ class Echo:
         return handle
 
     def step(self, work):
+        self.begun += 1
         if self.permits is not None:
             assert self.permits.acquire(timeout=30)
         self.steps += 1
@@ -624,7 +625,7 @@ def test_a_client_that_vanishes_frees_its_place_within_one_token(echo, stream):
     connection = connect(address, raw)
     if stream:
         assert b"200 OK" in connection.recv(10_000)
-    until(lambda: runner.steps == 2)
+    until(lambda: runner.begun == 3)
     job = service.worker._running
     connection.close()
     until(lambda: job.cancelled)  # the server saw it go, in mid-step
