@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import fastapi
+import numpy as np
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from examples.engine import chat
-from examples.engine.generate import stream
+from examples.engine.generate import Piece, stream
 from examples.engine.protocol import (
     APIError,
     ChatRequest,
@@ -36,6 +37,20 @@ MODEL = "SmolLM2-135M-Instruct"
 DEFAULT_TOKENS = 16  # of a completion that names no limit, as in OpenAI's API
 MAX_BODY = 256 * 1024  # bytes; the context's 8,192 tokens are rarely a quarter of it
 BODY_TIMEOUT = 5  # seconds from a request's head to the end of its body
+
+
+class Wanted:
+    """A runner that computes no further step, of a long prompt say, once nobody waits for it."""
+
+    def __init__(self, runner: Runner, wanted: Callable[[], bool]):
+        self.context, self.vocabulary = runner.context, runner.vocabulary
+        self.open, self.close = runner.open, runner.close
+        self._step, self._wanted = runner.step, wanted
+
+    def step(self, work: Sequence[tuple[int, Sequence[int]]]) -> np.ndarray:
+        if not self._wanted():
+            raise GivenUp
+        return self._step(work)
 
 
 class Service:
@@ -124,9 +139,12 @@ class Service:
         The reply begins with the first token, so that a failure before it has its own status.
         """
         sampling, stops = request.sampling(), request.stop or ()
-        arguments = self.runner, self.tokenizer, prompt, sampling, limit, stops
-        gone = partial(disconnected, http)
-        pieces = follow(self.worker, partial(stream, *arguments), gone)
+
+        def start(wanted: Callable[[], bool]) -> Iterator[Piece]:
+            runner = Wanted(self.runner, wanted)
+            return stream(runner, self.tokenizer, prompt, sampling, limit, stops)
+
+        pieces = follow(self.worker, start, partial(disconnected, http))
         try:
             pieces = chained(await anext(pieces), pieces)
             if not request.stream:

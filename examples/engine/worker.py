@@ -17,7 +17,8 @@ from typing import Any
 LOG = logging.getLogger("uvicorn.error")
 END = object()  # delivered after the last piece
 
-Start = Callable[[], Generator[Any, None, None]]
+# What begins a generation; it is given a function that says whether anybody still waits for it.
+Start = Callable[[Callable[[], bool]], Generator[Any, None, None]]
 
 
 class QueueFull(Exception):
@@ -122,7 +123,7 @@ class Worker:
         Whatever goes wrong in a job is that job's alone: the thread goes on to the next.
         """
         try:
-            pieces = job.start()
+            pieces = job.start(lambda: not job.cancelled)
             try:
                 for piece in pieces:
                     job.deliver(piece)
@@ -131,7 +132,8 @@ class Worker:
             finally:
                 pieces.close()
         except Exception as error:
-            LOG.exception("a generation failed")
+            if not job.cancelled:
+                LOG.exception("a generation failed")
             return error
         return END
 

@@ -27,7 +27,7 @@ import uvicorn
 from examples import cli
 from examples.engine import chat, server
 from examples.engine import service as endpoints
-from examples.engine.generate import greedy
+from examples.engine.generate import CHUNK, greedy
 from examples.engine.runner import NumpyRunner
 
 ROOT = Path(__file__).parents[2]
@@ -634,6 +634,24 @@ def test_a_client_that_vanishes_frees_its_place_within_one_token(echo, stream):
     assert runner.steps == 3 and runner.texts == {}
     runner.let_go()
     assert post(address).status_code == 200
+
+
+def test_a_client_that_vanishes_frees_its_place_in_the_middle_of_its_prompt(loaded):
+    """A long prompt goes in by chunks; what is left of it is not computed."""
+    runner = Echo(loaded[1].end_id)
+    runner.context = 4 * CHUNK
+    runner.hold()
+    with serving(runner, loaded[1]) as (address, service):
+        connection = connect(address, request_bytes(prompt=[5] * 3 * CHUNK))
+        until(lambda: runner.begun == 1)
+        job = service.worker._running
+        connection.close()
+        until(lambda: job.cancelled)
+        runner.allow(1)
+        until(lambda: service.worker.load()["running"] == 0)
+        assert runner.begun == 1 and runner.texts == {}
+        runner.let_go()
+        assert post(address).status_code == 200
 
 
 def test_a_client_that_vanishes_while_it_waits_is_never_computed(echo):
