@@ -1,8 +1,9 @@
 """What the server accepts: OpenAI's two request bodies, checked to the last field, and its error.
 
 An option that a server reads and silently ignores gives a wrong answer, so an unknown field is refused by
-its name. `user` and `metadata` change no answer: they are accepted and not used. The names and ranges are
-those of OpenAI's API reference; `top_k`, `min_p` and `repetition_penalty` are vLLM's additions.
+its name. `user` and `metadata` change no answer: they are accepted and not used. The names are those of
+OpenAI's API reference; `top_k`, `min_p` and `repetition_penalty` are vLLM's additions. Ranges are the
+engine's own, save that of the temperature, which OpenAI's API ends at 2.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 from pydantic import ValidationError as Invalid
 from pydantic_core import PydanticCustomError
 
+from examples.cli import CommandError
 from examples.engine.sampling import Sampling
 
 MAX_STOPS = 4
-MAX_SEED = 2**63 - 1
 
 
 class APIError(Exception):
@@ -94,13 +95,13 @@ class Request(Body):
 
     model: str
     temperature: Annotated[float, between(0, 2)] | None = None
-    top_p: Annotated[float, between(0, 1)] | None = None
-    top_k: Annotated[int, between(0, 2**31 - 1)] | None = None  # 0: all tokens
-    min_p: Annotated[float, between(0, 1)] | None = None
-    repetition_penalty: Annotated[float, between(0.01, 10)] | None = None
-    presence_penalty: Annotated[float, between(-2, 2)] | None = None
-    frequency_penalty: Annotated[float, between(-2, 2)] | None = None
-    seed: Annotated[int, between(0, MAX_SEED)] | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
     max_tokens: Annotated[int, between(1, 2**31 - 1)] | None = None
     stop: Annotated[list[str] | None, PlainValidator(one_or_several)] = None
     stream: bool | None = None
@@ -111,9 +112,12 @@ class Request(Body):
 
     def sampling(self) -> Sampling:
         """The engine's settings; what the request leaves out keeps the engine's default."""
-        names = [field.name for field in fields(Sampling)]
-        given = {name: getattr(self, name) for name in names}
-        return Sampling(**{k: v for k, v in given.items() if v is not None})
+        given = {field.name: getattr(self, field.name) for field in fields(Sampling)}
+        try:
+            return Sampling(**{k: v for k, v in given.items() if v is not None})
+        except CommandError as error:  # it begins with the setting's name
+            name = str(error).partition(" ")[0]
+            raise APIError(400, str(error), name, "invalid_value") from None
 
     @property
     def limit(self) -> int | None:

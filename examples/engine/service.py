@@ -11,6 +11,7 @@ import fastapi
 import numpy as np
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from examples.engine import chat
 from examples.engine.generate import Piece, stream
@@ -177,5 +178,6 @@ async def body_of(http: fastapi.Request) -> bytes:
 
 async def disconnected(http: fastapi.Request) -> None:
     """Returns when the client has gone, or has its whole answer."""
-    while (await http.receive())["type"] != "http.disconnect":
-        pass
+    message: Message = {"type": ""}
+    while message["type"] != "http.disconnect":
+        message = await http.receive()

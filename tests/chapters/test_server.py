@@ -25,10 +25,11 @@ import pytest
 import uvicorn
 
 from examples import cli
-from examples.engine import chat, server
+from examples.engine import chat, generate, server
 from examples.engine import service as endpoints
 from examples.engine.generate import CHUNK, greedy
 from examples.engine.runner import NumpyRunner
+from examples.engine.sampling import Sampling
 
 ROOT = Path(__file__).parents[2]
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
@@ -188,6 +189,16 @@ def test_a_chat_answer_is_the_engines_own_greedy_text(client, loaded):
     assert answer.choices[0].finish_reason == "stop"
     assert answer.usage.prompt_tokens == len(prompt)
     assert answer.usage.completion_tokens == len(tokens)
+
+
+def test_a_prompt_in_chunks_gives_the_same_text(loaded, monkeypatch):
+    """The server's own loop, with chunks so short that this prompt needs several."""
+    monkeypatch.setattr(generate, "CHUNK", 3)
+    model, tokenizer = loaded
+    prompt = tokenizer.encode("The three largest cities of France are")
+    assert len(prompt) % 3 and len(prompt) > 6
+    pieces = generate.stream(NumpyRunner(model), tokenizer, prompt, Sampling(0), 8)
+    assert [piece.token for piece in pieces] == list(greedy(model, prompt, 8))
 
 
 SETTINGS = [
@@ -372,13 +383,15 @@ BAD = {
     "temperature infinite": (
         json.dumps(body()).replace(": 0,", ": 1e999,"), 400, "finite number",
     ),
-    "top_p": (body(top_p=1.5), 400, "between 0 and 1"),
-    "top_k": (body(top_k=-1), 400, "between 0 and"),
-    "min_p": (body(min_p=2), 400, "between 0 and 1"),
-    "repetition": (body(repetition_penalty=0), 400, "between 0.01 and 10"),
-    "presence": (body(presence_penalty=3), 400, "between -2 and 2"),
-    "frequency": (body(frequency_penalty=-3), 400, "between -2 and 2"),
-    "seed": (body(seed=-1), 400, "between 0 and"),
+    "top_p": (body(top_p=1.5), 400, "above 0 and at most 1"),
+    "top_p of nothing": (body(top_p=0), 400, "above 0 and at most 1"),
+    "top_k": (body(top_k=-1), 400, "a count of tokens"),
+    "half a top_k": (body(top_k=1.5), 400, "valid integer"),
+    "min_p": (body(min_p=2), 400, "from 0 to 1"),
+    "repetition_penalty": (body(repetition_penalty=0), 400, "from 0.01 to 100"),
+    "presence_penalty": (body(presence_penalty=3), 400, "from -2 to 2"),
+    "frequency_penalty": (body(frequency_penalty=-3), 400, "from -2 to 2"),
+    "seed": (body(seed=-1), 400, "from 0 to"),
     "half a seed": (body(seed=1.5), 400, "valid integer"),
     "max_tokens": (body(max_tokens=0), 400, "between 1 and"),
     "max_tokens a boolean": (body(max_tokens=True), 400, "valid integer"),
@@ -401,7 +414,6 @@ CODES = {
     "limit over context": "context_length_exceeded",
     "unknown field": "unknown_parameter",
     "no model": "missing_required_parameter",
-    "temperature": "invalid_value",
 }
 MESSAGES_BAD = {
     "no messages": ([], "at least 1"),
@@ -443,8 +455,8 @@ def test_a_bad_completion_request_is_refused_with_the_reason(echoing, name):
     error = response.json()["error"]
     assert re.search(message, error["message"]), error
     check_error(response, status, "", CODES.get(name))
-    if name in ("temperature", "top_p", "seed"):
-        assert error["param"] == name
+    if isinstance(content, dict) and name in content:
+        assert error["param"] == name and error["code"] == "invalid_value"
 
 
 @pytest.mark.parametrize("name", MESSAGES_BAD)
@@ -510,6 +522,34 @@ def test_a_failure_before_the_first_token_is_status_500_and_the_next_is_served(e
     check_error(response, 500, "engine failed", "engine_error")
     assert post(address).json()["choices"][0]["text"] == "The sea is"
     assert runner.texts == {}
+
+
+def test_what_the_engine_refuses_is_status_400_in_its_words(echo, monkeypatch):
+    address, runner, _ = echo
+
+    def full(capacity):
+        raise cli.CommandError(f"no memory for {capacity} tokens")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "open", full)
+        check_error(post(address, max_tokens=7), 400, "no memory for 10 tokens")
+    assert post(address).status_code == 200
+
+
+def test_a_failure_outside_the_engine_is_an_error_of_the_same_shape(echo, monkeypatch):
+    address, _, service = echo
+    with monkeypatch.context() as patch:
+        patch.setattr(service, "tokenizer", None)
+        check_error(post(address), 500, "failed", "engine_error")
+    assert post(address).status_code == 200
+
+
+def test_a_worker_that_ends_takes_nothing_more_and_health_says_so(echo):
+    address, _, service = echo
+    service.worker.close()
+    check_error(post(address), 503, "shutting down", "shutting_down")
+    health = httpx.get(address + "/health")
+    assert health.status_code == 503 and health.json()["status"] == "stopped"
 
 
 def test_a_failure_in_mid_stream_is_an_event_and_no_done(echo, loaded):
