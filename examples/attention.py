@@ -34,6 +34,8 @@ MODEL = "SmolLM2-135M"
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 ANSWER = "The capital of France is Paris."
 KINDS = ("previous", "first", "induction")
+SEEDS = range(5)  # of random tokens and of random heads
+LENGTHS = (64, 128, 256, 512, 1024, 2048)  # of the texts whose cost is measured
 Head = tuple[int, int]  # layer and head, both counted from 0
 
 # One head on four tokens, small enough to follow by hand. The numbers are invented; the four places
@@ -113,6 +115,16 @@ def look(x: np.ndarray, query: np.ndarray, key: np.ndarray, value: np.ndarray) -
     return Look(scores, weights, weights @ v)
 
 
+def look_both_ways(
+    x: np.ndarray, query: np.ndarray, key: np.ndarray, value: np.ndarray
+) -> Look:
+    """A head of an encoder: as `look`, without the mask (exercise 5)."""
+    q, k, v = x @ query, x @ key, x @ value
+    scores = q @ k.T / np.sqrt(k.shape[1])
+    weights = softmax(scores)
+    return Look(scores, weights, weights @ v)
+
+
 def worked(tokens: Sequence[str] = TOKENS) -> tuple[Look, np.ndarray]:
     """The head of the worked example on some of its words, and the tokens' vectors [n, d] after it."""
     x = np.array([VECTORS[token] for token in tokens], dtype=float)
@@ -148,10 +160,11 @@ def repeated(tokenizer, seed: int, length: int = 50) -> list[int]:
 
 
 def score(maps: np.ndarray, kind: str) -> np.ndarray:
-    """How much each head looks where its kind says: [layers, H] from maps [layers, H, n, n].
+    """How much heads look where the kind says: [layers, H] of maps [layers, H, n, n].
 
-    previous: at the token before; first: at the first token; induction: in a text whose second half
-    repeats the first, at what followed the same token there (Olsson et al. 2022, arXiv 2209.11895).
+    previous: at the token before; first: at the first token; induction: in a text whose
+    second half repeats the first, at what followed the same token there (Olsson et al.
+    2022, arXiv 2209.11895).
     """
     n = maps.shape[-1]
     row = np.arange(1, n)
@@ -186,7 +199,7 @@ def highest(scores: np.ndarray, heads: int) -> list[Head]:
 
 
 def silence(model: Model, heads: Sequence[Head]) -> Model:
-    """A copy of the model in which what these heads take never reaches the residual stream."""
+    """A copy of the model in which what these heads take never arrives."""
     silenced, size = copy.copy(model), model.config.head_dim
     silenced.layers = list(model.layers)
     for layer, head in heads:
@@ -389,8 +402,8 @@ def rounded(numbers: np.ndarray, digits: int = 4) -> list:
 
 def heads_record(model: Model, tokenizer) -> dict:
     """Scores of all heads, and the maps of the best of each kind on the running request."""
-    scores = all_scores(model, tokenizer, seeds=range(5))
-    ids, _ = exchange(tokenizer)
+    scores = all_scores(model, tokenizer, seeds=SEEDS)
+    ids, prompt = exchange(tokenizer)
     maps = observe(model, ids).attention
     n = {k: len(ids) if k == "first" else 100 for k in KINDS}
     user = len(ids) - ids[::-1].index(tokenizer.ids["user"]) - 2  # its <|im_start|>
@@ -401,6 +414,7 @@ def heads_record(model: Model, tokenizer) -> dict:
         prediction="a head that weighs all tokens it can see alike",
         tokens=[tokenizer.decode([ids[i]]) for i in shown],
         positions=shown,
+        prompt_tokens=prompt,
         best={k: list(head) for k, head in best.items()},
         maps={k: rounded(maps[best[k]][np.ix_(shown, shown)], 3) for k in KINDS},
         points=[
@@ -413,11 +427,11 @@ def heads_record(model: Model, tokenizer) -> dict:
 
 
 def silenced_sets(scores: dict[str, np.ndarray]) -> dict[str, list[list[Head]]]:
-    """Which heads to silence, five times over: the best of a kind, or ten drawn at random."""
+    """Which heads to silence, once for each text: the best of a kind, or ten drawn at random."""
     layers, heads = scores["first"].shape
     draws = [
         np.random.default_rng(s).choice(layers * heads, 10, replace=False)
-        for s in range(5)
+        for s in SEEDS
     ]
     fixed = {
         "none": [],
@@ -428,15 +442,15 @@ def silenced_sets(scores: dict[str, np.ndarray]) -> dict[str, list[list[Head]]]:
         "first-10": highest(scores["first"], 10),
         "all": [(i, h) for i in range(layers) for h in range(heads)],
     }
-    chosen = {name: [heads] * 5 for name, heads in fixed.items()}
+    chosen = {name: [heads] * len(SEEDS) for name, heads in fixed.items()}
     chosen["random-10"] = [[divmod(int(i), heads) for i in draw] for draw in draws]
     return chosen
 
 
 def silenced_record(model: Model, tokenizer) -> dict:
     """Surprise in a repeated text and in the running answer when heads are silenced."""
-    scores = all_scores(model, tokenizer, seeds=range(5))
-    texts = [repeated(tokenizer, seed) for seed in range(5)]
+    scores = all_scores(model, tokenizer, seeds=SEEDS)
+    texts = [repeated(tokenizer, seed) for seed in SEEDS]
     whole = [halves(model, ids) for ids in texts]
     fresh, copied = np.median(whole, axis=0)
     copiers = ("induction", "previous", "all")
@@ -471,7 +485,7 @@ def silenced_record(model: Model, tokenizer) -> dict:
 
 def forgotten_record(model: Model, tokenizer) -> dict:
     """Surprise after one token, or many, are dropped from the cache."""
-    texts = [shuffled_text(tokenizer, seed) for seed in range(5)]
+    texts = [shuffled_text(tokenizer, seed) for seed in SEEDS]
     sets = {
         "none": [],
         "first": [0],
@@ -573,18 +587,31 @@ def layer_products(model: Model, n: int) -> Callable[[], None]:
     return work
 
 
+def two_products(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> Callable[[], None]:
+    """Of attention, the products alone: queries with keys, and weights with values."""
+    weights = np.ones((*q.shape[:2], k.shape[1]), dtype=np.float32)
+    k, v = (np.repeat(x, len(q) // len(x), axis=0) for x in (k, v))
+
+    def work() -> None:
+        q @ k.swapaxes(-1, -2)
+        weights @ v
+
+    return work
+
+
 def cost_record(model: Model, _: object) -> dict:
     """Time of one layer's weight products and of its attention, for growing texts."""
     shape, rng = shapes.named(MODEL), np.random.default_rng(0)
     square = rng.standard_normal((2, 1536, 1536), dtype=np.float32)
     points, rates = [], []
-    for n in (64, 128, 256, 512, 1024, 2048):
+    for n in LENGTHS:
         print(f"n = {n}", file=sys.stderr, flush=True)
         q = rng.standard_normal((shape.heads, n, shape.head_dim), dtype=np.float32)
         k, v = rng.standard_normal((2, shape.kv_heads, n, shape.head_dim), np.float32)
         works = {
             "products": layer_products(model, n),
             "attention": lambda q=q, k=k, v=v: attention(q, k, v),
+            "sums": two_products(q, k, v),
             "rate": lambda: square[0] @ square[1],
         }
         for work in works.values():
@@ -600,7 +627,8 @@ def cost_record(model: Model, _: object) -> dict:
         ]
     rate = float(np.median(rates))
     for point in points:
-        flop = layer_flop(shape, point["n"])[point["part"]]
+        part = "products" if point["part"] == "products" else "attention"
+        flop = layer_flop(shape, point["n"])[part]
         point["predicted_ms"] = round(flop / rate * 1e3, 3)
     return header(
         "ms",
@@ -684,6 +712,13 @@ def of_worked() -> dict[str, str]:
         for i, token in enumerate(TOKENS)
     }
     return table | {
+        "exercise-weight-on": decimal(seen.weights[2, 0], 2),
+        "exercise-weight-the": decimal(seen.weights[2, 1], 2),
+        "exercise-weight-river": decimal(seen.weights[2, 2], 2),
+        "exercise-score-on": decimal(seen.scores[2, 0], 2),
+        "exercise-score-the": decimal(seen.scores[2, 1], 2),
+        "exercise-score-river": decimal(seen.scores[2, 2], 2),
+        "exercise-taken": decimal(seen.taken[2, 0], 2),
         "exp-river": decimal(exponentials[2], 1),
         "exp-sum": decimal(exponentials.sum(), 1),
         "taken-water": decimal(seen.taken[3, 0], 2),
@@ -706,9 +741,11 @@ def of_shapes() -> dict[str, str]:
     naive = flops.attention_flop(llama, 131072, 131072)
     weights = flops.matmul_flop_per_token(llama) * 131072
     return {
+        "width": count(smol.width),
+        "vocabulary": count(smol.vocab),
+        "surprise-uniform": decimal(math.log(smol.vocab), 1),
+        "wrong-factor": decimal(wrong_scale(), 3),
         "all-heads": count(smol.layers * smol.heads),
-        "query-matrix": count(smol.width * smol.heads * smol.head_dim),
-        "key-matrix": count(smol.width * smol.kv_heads * smol.head_dim),
         "layer-matrices": count(smol.attention_matrices),
         "parameters": count(smol.parameters),
         "weights-37": count(weights_computed(smol, 37)),
@@ -759,10 +796,7 @@ def of_heads() -> dict[str, str]:
     again = len(data["tokens"]) - 1 - data["tokens"][::-1].index(" of")
     return table | {
         "copy-france": decimal(data["maps"]["induction"][again][at[" France"]], 2),
-        "induction-first": decimal(data["points"][layer]["first"][head], 2),
-        "tokens-shown": count(data["positions"][-1] + 1),
-        "layer-10-first": decimal(np.mean(data["points"][11]["first"]), 2),
-        "layer-24-first": decimal(np.mean(data["points"][24]["first"]), 2),
+        "prompt-tokens": count(data["prompt_tokens"]),
     }
 
 
@@ -833,7 +867,7 @@ def of_senses() -> dict[str, str]:
 
 
 def of_cost() -> dict[str, str]:
-    """Time of one layer's parts at the longest text, predicted and measured."""
+    """Time of one layer's parts, predicted and measured."""
     data = record.load("attention--cost")
     at = {(p["n"], p["part"]): p for p in data["points"]}
     table = {"cpu-rate": quantity(data["ceilings"]["flop_per_s"] / 1e9, "GFLOP/s")}
@@ -842,9 +876,11 @@ def of_cost() -> dict[str, str]:
         table[f"{part}-{n}-predicted"] = quantity(
             point["predicted_ms"], "ms", 0 if n > 256 else 1
         )
-    last = at[2048, "attention"]
+    middle = at[1024, "attention"]
     return table | {
-        "attention-2048-ratio": decimal(record.median(last) / last["predicted_ms"], 1),
+        "attention-1024-ratio": decimal(
+            record.median(middle) / middle["predicted_ms"], 1
+        ),
     }
 
 
