@@ -279,6 +279,7 @@ def test_a_new_record_has_the_same_fields(loaded, monkeypatch, capsys):
     monkeypatch.setattr(attention.engine, "load", lambda: loaded)
     monkeypatch.setattr(attention, "LENGTHS", (64,))
     monkeypatch.setattr(attention, "SEEDS", range(1))
+    monkeypatch.setattr(attention, "SENSES", {"bank": attention.SENSES["bank"]})
     monkeypatch.setattr(attention.np, "ndindex", lambda *_: iter([(23, 4), (0, 0)]))
     attention.main(["record"])
     assert capsys.readouterr().out.count("written") == len(attention.RECORDS)
@@ -328,7 +329,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message):
 def test_values_are_numbers_with_units():
     for key, text in values.of_chapter("attention").items():
         number, _, unit = text.partition(values.NBSP)
-        assert re.fullmatch(r"-?[\d,]+(\.\d+)?", number), key
+        assert re.fullmatch(r"\N{MINUS SIGN}?[\d,]+(\.\d+)?", number), key
         assert unit in ("", "%", "ms", "GiB", "TB", "GFLOP/s"), key
 
 
