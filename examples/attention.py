@@ -545,7 +545,7 @@ def paris_record(model: Model, tokenizer) -> dict:
     ids, _ = exchange(tokenizer)
     ids = ids[: ids.index(*tokenizer.encode(" Paris")) + 1]
     shape = model.config.layers, model.config.heads
-    without = np.zeros(shape)
+    whole, without = next_probability(model, ids), np.zeros(shape)
     for head in np.ndindex(shape):
         if head[1] == 0:
             print(f"layer {head[0]}", file=sys.stderr, flush=True)
@@ -565,7 +565,7 @@ def paris_record(model: Model, tokenizer) -> dict:
             {
                 "layer": i,
                 "without": rounded(without[i]),
-                "predicted_probability": round(next_probability(model, ids), 4),
+                "predicted_probability": round(whole, 4),
                 "exact": "a deterministic computation",
             }
             for i in range(len(without))
