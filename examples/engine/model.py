@@ -134,7 +134,7 @@ class Model:
         return rms_norm(x, self.output_norm, self.config.epsilon) @ self.head
 
     def residual(self, parts: Sequence[Part]) -> np.ndarray:
-        """The residual stream [n, d] after the last layer: the new tokens of all parts in a row.
+        """The residual stream [n, d] after all layers: the new tokens of all parts in a row.
 
         Each weight is multiplied once with all of them; only attention is done part by part.
         """
