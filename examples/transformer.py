@@ -104,11 +104,10 @@ def tokens(options) -> None:
     for step in merge_steps(tokenizer, " capital"):
         print("  ".join(step))
     print()
+    print("tokens  characters")
     for text in options.texts or (REQUEST, "12345 tokens", "untokenizable", REQUEST_ZH):
         ids = tokenizer.encode(text)
-        print(
-            f"{len(ids):3} tokens, {len(text):2} characters   {quoted(tokenizer, ids)}"
-        )
+        print(f"{len(ids):6}  {len(text):10}  {quoted(tokenizer, ids)}")
 
 
 # The vocabularies of other models.
@@ -321,6 +320,19 @@ def neuron(options) -> None:
             print(
                 f"{token:>12} {activation:6.2f}  {'#' * round(abs(activation) * 5)}".rstrip()
             )
+
+
+def shares_of_neurons(model: Model, ids: Sequence[int], part: float) -> np.ndarray:
+    """The share of a layer's neurons that make up `part` of what it adds, [layers, n - 1].
+
+    A neuron counts by the squared length of what it adds; the first token is left out.
+    """
+    counted = []
+    for layer, lit in zip(model.layers, observe(model, ids).neurons, strict=True):
+        added = (lit[1:] * np.linalg.norm(layer.down, axis=1)) ** 2
+        run = np.cumsum(np.sort(added, axis=1)[:, ::-1], axis=1)
+        counted.append(1 + (run < part * run[:, -1:]).sum(axis=1))
+    return np.array(counted) / len(model.layers[0].down)
 
 
 # Depth.
@@ -650,6 +662,20 @@ def record_neurons(model: Model, tokenizer: Tokenizer, draws: int = 100) -> None
         points.append(
             {"unseen": name, "samples": [round(float(a.mean()), 2) for a in at]}
         )
+    found = np.concatenate(
+        [
+            shares_of_neurons(model, tokenizer.encode(row["en"]), 0.9)
+            for row in passages()
+        ],
+        axis=1,
+    )
+    points.append(
+        {
+            "neurons_for": 0.9,
+            "all_layers": round(float(np.median(found)), 3),
+            "samples": [round(float(np.median(row)), 3) for row in found],
+        }
+    )
     rng = np.random.default_rng(0)
     chance = []
     for _ in range(draws):
@@ -659,7 +685,8 @@ def record_neurons(model: Model, tokenizer: Tokenizer, draws: int = 100) -> None
     written(
         "neurons",
         "record",
-        unit="activation, one sample a word; at random: the best gap of a draw",
+        unit="activation, one sample a word; at random: the best gap of a draw; "
+        "neurons_for: share of the neurons, one sample a layer",
         no_prediction="which neuron answers to which words is found by search",
         points=points,
     )
@@ -781,8 +808,10 @@ def of_flop() -> dict[str, str]:
     exact = flops.step_flop(shape, n, cached=False)
     rule, of_layers = 2 * shape.parameters * n, flops.matmul_flop_per_token(shape) * n
     one = flops.step_flop(shape, n, cached=True)
-    large = shapes.named("Llama-3.1-8B")
+    large, huge = shapes.named("Llama-3.1-8B"), shapes.named("Llama-3.1-405B")
+    of_huge = 2 * huge.parameters * n / flops.step_flop(huge, n, cached=False)
     return {
+        "rule-over-405b": quantity((of_huge - 1) * 100, "%", 1),
         "prompt-tokens": count(n),
         "prefill-gflop": decimal(exact / 1e9, 2),
         "rule-over": quantity((rule / exact - 1) * 100, "%"),
@@ -868,6 +897,10 @@ def of_neurons() -> dict[str, str]:
         "draws": count(len(chance)),
         "unseen-countries": count(len(unseen)),
         "unseen-least": decimal(min(map(abs, unseen)), 1),
+        "neurons-lit": quantity(
+            point("transformer--neurons", neurons_for=0.9)["all_layers"] * 100, "%"
+        ),
+        "neurons-part": quantity(90, "%"),
     }
 
 

@@ -330,9 +330,9 @@ def shares(say: Say) -> Figure:
         "DeepSeek-V3",
     )
     parts = (  # words, keys of the bill, strength of the color
-        ("embedding and head", ("embedding", "head"), 0.15),
-        ("attention", ("attention",), 0.4),
-        ("feed-forward", ("feed-forward",), 0.75),
+        ("embedding and head", ("embedding", "head"), 0.25),
+        ("attention", ("attention",), 0.5),
+        ("feed-forward", ("feed-forward",), 0.8),
     )
     with style.canvas(height=2.9) as (figure, axes):
         bars = {}

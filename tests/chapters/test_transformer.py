@@ -433,6 +433,19 @@ def test_every_group_beats_chance_and_the_unseen_answer_too():
     assert max(map(abs, of["neighbors in meaning"])) < 0.5
 
 
+def test_a_fifth_of_the_neurons_make_most_of_what_is_added(loaded):
+    model, tokenizer = loaded
+    ids = tokenizer.encode(transformer.passages()[0]["en"])
+    shares = transformer.shares_of_neurons(model, ids, 0.9)
+    assert shares.shape == (30, len(ids) - 1)
+    recorded = point("transformer--neurons", neurons_for=0.9)
+    assert abs(np.median(shares) - recorded["all_layers"]) < 0.03
+    assert 0.15 < recorded["all_layers"] < 0.25
+    assert (transformer.shares_of_neurons(model, ids, 1 - 1e-9) > 0.9).all()
+    one = np.sort(shares[7])[0] * 1536
+    assert one == int(one) > 1
+
+
 def test_variants_are_those_that_were_recorded(loaded):
     now = transformer.variants(*loaded)
     for p in record.load("transformer--variants")["points"]:
