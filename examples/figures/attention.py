@@ -13,7 +13,7 @@ from examples.figures.style import COLORS, INK, Say
 
 WORDS = {
     "zh_CN": {
-        "tokens": "token",
+        "tokens": "token 向量",
         "queries": "查询",
         "keys": "键",
         "values": "值",
