@@ -18,7 +18,7 @@ WORDS = {
     "zh_CN": {
         "in the chat template": "套上聊天模板",
         "tokenizer": "分词器",
-        "token ids": "token id",
+        "token ids": "token 编号",
         "embedding": "嵌入",
         "look up rows": "查表取行",
         "residual stream": "残差流",
@@ -29,7 +29,8 @@ WORDS = {
         "layers": "层",
         "norm, last row": "归一化，取末行",
         "LM head": "语言模型头",
-        "logits": "logits",
+        "logits": "logits（分数）",
+        "softmax": "取 softmax",
         "probabilities": "概率",
         "parameters": "参数",
         "0 (the same table)": "0（同一张表）",
@@ -44,6 +45,7 @@ WORDS = {
         "first token": "首 token",
         "other tokens, median": "其余 token，中位数",
         "probability": "概率",
+        "Paris": "Paris 的概率",
         "best token": "最优 token",
         "loss (nats per token)": "损失（nat/token）",
         "read after this many layers": "算完若干层就读出",
@@ -113,7 +115,7 @@ def flow(say: Say) -> Figure:
         (11.05, 10.5, say("tokenizer")),
         (9.95, 9.4, say("look up rows")),
         (3.0, 2.45, ""),
-        (1.9, 1.35, "softmax"),
+        (1.9, 1.35, say("softmax")),
     )
     numbers = (
         (11.6, say("parameters")),
@@ -265,7 +267,7 @@ def stream(say: Say) -> Figure:
             fontsize=9,
         )
         right.annotate(
-            "Paris",
+            say("Paris"),
             (x[30], points[30]["probability"]),
             (-6, -3),
             "data",
