@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from examples import cli, record
+from examples.engine import layers
 from examples.engine import model as engine
 from examples.engine.cache import KVCache
 from examples.predict import flops, memory, shapes
@@ -38,7 +39,7 @@ def attention_ignores_old_queries(
     """
     noise = np.random.default_rng(seed).standard_normal(q.shape).astype(q.dtype)
     noise[:, -1] = q[:, -1]  # only the newest query is the true one
-    return engine.attention(q, k, v)[-1], engine.attention(noise, k, v)[-1]
+    return layers.attention(q, k, v)[-1], layers.attention(noise, k, v)[-1]
 
 
 class WindowCache(KVCache):

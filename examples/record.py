@@ -67,9 +67,3 @@ def write(stem: str, record: dict, folder: Path = FOLDER) -> Path:
 def median(point: dict) -> float:
     """The median of a point's samples, in the point's own unit."""
     return statistics.median(point["samples"])
-
-
-def spread(point: dict) -> float:
-    """Half the distance between the quartiles over the median: a share, not a unit."""
-    low, _, high = statistics.quantiles(point["samples"], n=4)
-    return (high - low) / 2 / median(point)

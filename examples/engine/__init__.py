@@ -1,4 +1,5 @@
 """A small inference engine in NumPy that runs a real model, SmolLM2-135M-Instruct.
 
-Read it in the order of a request: `weights`, `gguf`, `tokenizer`, `cache`, `model`, `generate`.
+Read it in the order of a request: `weights`, `gguf`, `tokenizer`, `chat`, `cache`, `layers`, `model`, `runner`,
+`sampling`, `text`, `generate`; then `batch` and `inspection`, which look at the same work from the side.
 """

@@ -1,14 +1,11 @@
-"""The forward pass of a Llama-like decoder, in plain steps.
-
-Shapes: n new tokens, T tokens in all, d the model's width, H query heads and K key-value heads of
-head_dim numbers each. Everything is float32; a weight is kept as [in, out], so a step is `x @ w`.
-"""
+"""The forward pass of a Llama-like decoder, in plain steps; `layers` has the shapes' letters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +13,7 @@ from examples.cli import CommandError
 from examples.engine import weights
 from examples.engine.cache import KVCache
 from examples.engine.gguf import GGUF
+from examples.engine.layers import attention, rms_norm, rope, rope_angles, swiglu
 from examples.engine.tokenizer import Tokenizer
 
 
@@ -84,54 +82,14 @@ LAYER_TENSORS = {
 }
 
 
-def rms_norm(x: np.ndarray, weight: np.ndarray, epsilon: float) -> np.ndarray:
-    """Scale each row of x [n, d] to unit root mean square, then by `weight` (Zhang, Sennrich 2019)."""
-    mean_square = np.mean(x * x, axis=-1, keepdims=True)
-    return x / np.sqrt(mean_square + epsilon) * weight
+class Part(NamedTuple):
+    """New tokens of one sequence, and the cache that they continue.
 
-
-def rope(x: np.ndarray, positions: np.ndarray, base: float) -> np.ndarray:
-    """Rotate the pairs (0, 1), (2, 3), ... of x [heads, n, head_dim] by angles that grow with position.
-
-    Su et al. 2021, equation 34. GGUF stores Llama's queries and keys so that neighbors are pairs.
+    Without a cache nothing comes before them and nothing is kept.
     """
-    half = x.shape[-1] // 2
-    frequency = base ** (-np.arange(half, dtype=np.float32) / half)
-    angle = positions[:, None].astype(np.float32) * frequency  # [n, head_dim / 2]
-    cos, sin = np.cos(angle), np.sin(angle)
-    even, odd = x[..., 0::2], x[..., 1::2]
-    rotated = np.empty_like(x)
-    rotated[..., 0::2] = even * cos - odd * sin
-    rotated[..., 1::2] = even * sin + odd * cos
-    return rotated
 
-
-def softmax(x: np.ndarray) -> np.ndarray:
-    """Weights that sum to one along the last axis; the maximum is taken off against overflow."""
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
-def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """What the newest n tokens take from all T: q [H, n, head_dim], k and v [K, T, head_dim].
-
-    H / K neighboring query heads share a key-value head. Returns [n, H * head_dim].
-    """
-    heads, new, dim = q.shape
-    kv_heads, total, _ = k.shape
-    q = q.reshape(kv_heads, heads // kv_heads, new, dim)
-    scores = q @ k[:, None].swapaxes(-1, -2) / np.sqrt(np.float32(dim))
-    if new > 1:  # a token sees itself and what came before
-        row, column = np.arange(total - new, total)[:, None], np.arange(total)
-        scores = np.where(column <= row, scores, np.float32(-np.inf))
-    mixed = softmax(scores) @ v[:, None]  # [K, H / K, n, head_dim]
-    return mixed.reshape(heads, new, dim).swapaxes(0, 1).reshape(new, heads * dim)
-
-
-def swiglu(x: np.ndarray, layer: Layer) -> np.ndarray:
-    """The feed-forward network: down(silu(x gate) * (x up)) (Shazeer 2020)."""
-    gate = x @ layer.gate
-    return (gate / (1 + np.exp(-gate)) * (x @ layer.up)) @ layer.down
+    ids: Sequence[int]
+    cache: KVCache | None = None
 
 
 class Model:
@@ -168,42 +126,61 @@ class Model:
 
         With a cache, `ids` continue the tokens that it holds, and are added to it.
         """
-        past = cache.length if cache else 0
-        positions = self._check(ids, past)
-        x = self.embedding[list(ids)]
+        x = self.residual([Part(ids, cache)])
+        return self.logits(x if every_position else x[-1])
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """Scores of all tokens [..., V] from the residual stream [..., d] after the last layer."""
+        return rms_norm(x, self.output_norm, self.config.epsilon) @ self.head
+
+    def residual(self, parts: Sequence[Part]) -> np.ndarray:
+        """The residual stream [n, d] after the last layer: the new tokens of all parts in a row.
+
+        Each weight is multiplied once with all of them; only attention is done part by part.
+        """
+        positions = np.concatenate([self._positions(part) for part in parts])
+        angles = rope_angles(positions, self.config.head_dim, self.config.rope_base)
+        x = self.embedding[[i for part in parts for i in part.ids]]
         for i, layer in enumerate(self.layers):
             normed = rms_norm(x, layer.attention_norm, self.config.epsilon)
-            x = x + self.attend(i, layer, normed, positions, cache) @ layer.output
-            x = x + swiglu(rms_norm(x, layer.ffn_norm, self.config.epsilon), layer)
-        if cache:
-            cache.advance(len(ids))
-        if not every_position:
-            x = x[-1]
-        return rms_norm(x, self.output_norm, self.config.epsilon) @ self.head
+            x = x + self.attend(i, layer, normed, angles, parts) @ layer.output
+            normed = rms_norm(x, layer.ffn_norm, self.config.epsilon)
+            x = x + swiglu(normed, layer.gate, layer.up, layer.down)
+        for part in parts:
+            if part.cache:
+                part.cache.advance(len(part.ids))
+        return x
 
     def attend(
         self,
         i: int,
         layer: Layer,
         x: np.ndarray,
-        positions: np.ndarray,
-        cache: KVCache | None,
+        angles: tuple[np.ndarray, np.ndarray],
+        parts: Sequence[Part],
     ) -> np.ndarray:
-        """Attention of layer i for the new tokens x [n, d]; the cache supplies the earlier ones."""
+        """What the new tokens x [n, d] take in at layer i; the caches supply the earlier ones."""
         c = self.config
-        q = rope(self._heads(x @ layer.query, c.heads), positions, c.rope_base)
-        k = rope(self._heads(x @ layer.key, c.kv_heads), positions, c.rope_base)
+        q = rope(self._heads(x @ layer.query, c.heads), angles)
+        k = rope(self._heads(x @ layer.key, c.kv_heads), angles)
         v = self._heads(x @ layer.value, c.kv_heads)
-        if cache:
-            k, v = cache.append(i, k, v)
-        return attention(q, k, v)
+        taken, start = [], 0
+        for ids, cache in parts:
+            own = np.s_[:, start : start + len(ids)]
+            keys, values = (
+                cache.append(i, k[own], v[own]) if cache else (k[own], v[own])
+            )
+            taken.append(attention(q[own], keys, values))
+            start += len(ids)
+        return taken[0] if len(taken) == 1 else np.concatenate(taken)
 
     def _heads(self, x: np.ndarray, heads: int) -> np.ndarray:
         """[n, heads * head_dim] as [heads, n, head_dim]."""
         return x.reshape(len(x), heads, self.config.head_dim).swapaxes(0, 1)
 
-    def _check(self, ids: Sequence[int], past: int) -> np.ndarray:
-        """The positions of the new tokens; no tokens, unknown ids or too long a text are errors."""
+    def _positions(self, part: Part) -> np.ndarray:
+        """Positions of a part's tokens; no tokens, unknown ids or too long a text are errors."""
+        ids, past = part.ids, part.cache.length if part.cache else 0
         if not len(ids):
             raise CommandError("a forward pass needs at least one token")
         if min(ids) < 0 or max(ids) >= len(self.embedding):

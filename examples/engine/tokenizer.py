@@ -62,11 +62,15 @@ class Tokenizer:
         self._byte = {symbol: byte for byte, symbol in self._symbol.items()}
         self._merge = lru_cache(maxsize=50_000)(self._merge)
 
-    def encode(self, text: str) -> list[int]:
-        """The token ids of a text; special tokens written out in it count as such."""
+    def encode(self, text: str, special: bool = True) -> list[int]:
+        """The token ids of a text.
+
+        Special tokens written out in it count as such, unless `special` is False: what a user typed
+        must not end a message or begin one in another's name.
+        """
         ids = []
-        for part in self._special.split(text):
-            if part in self.special:
+        for part in self._special.split(text) if special else [text]:
+            if special and part in self.special:
                 ids.append(self.ids[part])
             else:
                 for piece in self._pieces(part):

@@ -8,5 +8,7 @@ import importlib.util
 
 from examples import cli
 
-if importlib.util.find_spec("torch") is None:
+if (
+    importlib.util.find_spec("torch") is None
+):  # not covered: the tests here need PyTorch too
     cli.fail("the examples in examples/gpu need PyTorch; install it with: make torch")

@@ -115,7 +115,7 @@ def errors_with_cache(
         tail = f"from float32 without one, {count} tokens"
         step = cached_step(exact, ids, device)()
         check(f"float32: with a cache, {tail}", step, wanted, 1e-3)
-        if dtype != torch.float32:
+        if dtype != torch.float32:  # not covered: runs on a GPU only
             error = check(
                 f"bf16: without a cache, {tail}", model.forward(ids), wanted, 2.5e-2
             )

@@ -147,7 +147,7 @@ def measured(
         "predicted_ms": float(f"{predicted:.4g}"),
         "samples": [float(f"{time:.4g}") for time in times],
     }
-    if plan.device == timing.ON_GPU:
+    if plan.device == timing.ON_GPU:  # not covered: runs on a GPU only
         point |= where_spent(work)
     print(
         f"{batch:5}  {context:7,}  {'with' if cached else 'without':>7}  {predicted:9.2f} ms"
@@ -187,7 +187,7 @@ def reserve(plan: Plan, model: Llama, context_bytes: int) -> list[dict]:
     weights = memory.weight_bytes(plan.shape, plan.dtype.itemsize)
 
     def point(tokens: int) -> dict:
-        if plan.device == timing.ON_GPU:
+        if plan.device == timing.ON_GPU:  # not covered: runs on a GPU only
             torch.cuda.empty_cache()  # what the smaller cache left goes back to the driver
         cache = model.new_cache(1, tokens)
         taken = torch.cuda.memory_allocated() if plan.device == timing.ON_GPU else None
@@ -202,26 +202,33 @@ def reserve(plan: Plan, model: Llama, context_bytes: int) -> list[dict]:
         return point
 
     points = [point(tokens) for tokens in plan.reserved]
-    if plan.device != timing.ON_GPU:
-        return points
+    if plan.device == timing.ON_GPU:
+        points.append(fullest(plan, point))  # not covered: runs on a GPU only
+        points[-1]["context_bytes"] = context_bytes  # not covered: runs on a GPU only
+    return points
+
+
+def fullest(
+    plan: Plan, point: Callable[[int], dict]
+) -> dict:  # not covered: runs on a GPU only
+    """The point of the largest cache that can be had, and what is free beside it."""
     total = torch.cuda.mem_get_info()[1]
     predicted = memory.tokens_that_fit(plan.shape, total, plan.dtype.itemsize)
     tokens = predicted // BLOCK * BLOCK
-    while tokens > 0:
+    while tokens >= 0:
         try:
-            points.append(point(tokens))
+            found = point(tokens)
             break
         except torch.cuda.OutOfMemoryError:
             tokens -= BLOCK
-    points[-1] |= {
+    found |= {
         "predicted_tokens": predicted,
         "total_bytes": total,
-        "context_bytes": context_bytes,
         "reserved_bytes": torch.cuda.memory_reserved(),
         "free_bytes": torch.cuda.mem_get_info()[0],
     }
     torch.cuda.empty_cache()
-    return points
+    return found
 
 
 def peaks(plan: Plan, model: Llama) -> dict[str, int]:
@@ -229,8 +236,13 @@ def peaks(plan: Plan, model: Llama) -> dict[str, int]:
 
     The first also holds the workspace of the matrix library, which stays.
     """
-    if plan.device != timing.ON_GPU:
-        return {}
+    return taken_for_a_while(plan, model) if plan.device == timing.ON_GPU else {}
+
+
+def taken_for_a_while(
+    plan: Plan, model: Llama
+) -> dict[str, int]:  # not covered: runs on a GPU only
+    """The bytes of `peaks`."""
     cache, ids = model.new_cache(1, BLOCK), model.random_ids(1, BLOCK)
     held, found = torch.cuda.memory_allocated(), {}
     for name, new in (("decode step", 1), (f"prefill of {BLOCK} tokens", BLOCK)):
@@ -243,7 +255,7 @@ def peaks(plan: Plan, model: Llama) -> dict[str, int]:
 def measure(plan: Plan) -> dict[str, dict]:
     """The records of all data files of this run, by stem."""
     context_bytes = 0
-    if plan.device == timing.ON_GPU:
+    if plan.device == timing.ON_GPU:  # not covered: runs on a GPU only
         free, total = torch.cuda.mem_get_info()
         context_bytes = (
             total - free

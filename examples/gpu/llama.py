@@ -28,7 +28,10 @@ def attention_kernels(dtype: torch.dtype) -> list[SDPBackend]:
     """
     if dtype == torch.float32:
         return [SDPBackend.MATH]
-    return [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION]
+    return [
+        SDPBackend.CUDNN_ATTENTION,
+        SDPBackend.FLASH_ATTENTION,
+    ]  # not covered: runs on a GPU only
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,20 @@ from torch.nn.functional import linear
 from examples import record
 
 ON_GPU = "cuda"
+Work = Callable[[], object]  # what is timed: called without arguments
 
 
-def elapsed_ms(work: Callable[[], object], device: str) -> float:
+def elapsed_ms(work: Work, device: str) -> float:
     """Time of one call of `work`, in ms, with everything that it started finished."""
-    if device != ON_GPU:
-        start = time.perf_counter()
-        work()
-        return (time.perf_counter() - start) * 1e3
+    if device == ON_GPU:
+        return events_ms(work)  # not covered: runs on a GPU only
+    start = time.perf_counter()
+    work()
+    return (time.perf_counter() - start) * 1e3
+
+
+def events_ms(work: Work) -> float:  # not covered: runs on a GPU only
+    """Time of one call on the device, between two events on its stream."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     start.record()
     work()
@@ -35,7 +41,7 @@ def elapsed_ms(work: Callable[[], object], device: str) -> float:
 
 
 def samples_ms(
-    work: Callable[[], object],
+    work: Work,
     device: str,
     samples: int,
     repeat: int = 1,
@@ -52,24 +58,23 @@ def samples_ms(
     return [elapsed_ms(several, device) / repeat for _ in range(samples)]
 
 
-def rotating(
-    work: Callable[..., object], inputs: Sequence[tuple]
-) -> Callable[[], object]:
+def rotating(work: Callable[..., object], inputs: Sequence[tuple]) -> Work:
     """`work` on the next of several inputs at each call, so that none is still in the device's cache."""
     turn = itertools.cycle(inputs)
     return lambda: work(*next(turn))
 
 
-def captured(work: Callable[[], object], device: str) -> Callable[[], object]:
+def captured(work: Work, device: str) -> Work:
     """`work` recorded as a CUDA graph: one launch replays all its kernels on the same memory.
 
     The replay returns what `work` returned when it was recorded, with the newest numbers in it.
     """
-    if device != ON_GPU:
-        return work
-    side = (
-        torch.cuda.Stream()
-    )  # the first calls set up libraries, which a recording must not see
+    return recorded(work) if device == ON_GPU else work
+
+
+def recorded(work: Work) -> Work:  # not covered: runs on a GPU only
+    """The graph of `captured`; the first calls set up libraries, which a recording must not see."""
+    side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(2):
@@ -86,7 +91,7 @@ def captured(work: Callable[[], object], device: str) -> Callable[[], object]:
     return replay
 
 
-def kernels(work: Callable[[], object]) -> list[tuple[str, float]]:
+def kernels(work: Work) -> list[tuple[str, float]]:  # not covered: runs on a GPU only
     """Name and device time in ms of each kernel of one call, as the profiler of PyTorch reports them."""
     kinds = [torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=kinds, acc_events=True) as profile:
@@ -115,7 +120,7 @@ def ceilings(
     def random(*size: int) -> torch.Tensor:
         return torch.randn(size, device=device, dtype=dtype)
 
-    def seconds(work: Callable[[], object], repeat: int = 5) -> float:
+    def seconds(work: Work, repeat: int = 5) -> float:
         return (
             statistics.median(samples_ms(work, device, samples=15, repeat=repeat)) / 1e3
         )
@@ -141,8 +146,11 @@ def ceilings(
 
 def device_name(device: str) -> str:
     """The device with its memory and driver, as a data file names it."""
-    if device != ON_GPU:
-        return record.cpu_name()
+    return card_name() if device == ON_GPU else record.cpu_name()
+
+
+def card_name() -> str:  # not covered: runs on a GPU only
+    """The graphics card with its memory and driver."""
     card = torch.cuda.get_device_properties(0)
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     driver = subprocess.run(
@@ -154,7 +162,7 @@ def device_name(device: str) -> str:
 def versions() -> dict[str, str]:
     """Versions of what the times depend on."""
     found = record.versions("torch")
-    if torch.version.cuda:
+    if torch.version.cuda:  # not covered: runs on a GPU only
         found["cuda"] = torch.version.cuda
         found["cudnn"] = str(torch.backends.cudnn.version())
     return found

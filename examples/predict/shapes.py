@@ -83,6 +83,30 @@ class Shape:
         return router + (e.routed + e.shared) * 3 * self.width * e.d_ff
 
     @property
+    def bill(self) -> dict[str, int]:
+        """Where the parameters are: they add up to `parameters`.
+
+        Norms are those of the residual stream; a norm inside attention counts as attention. A tied
+        head has no parameters of its own.
+        """
+        return {
+            "embedding": self.embedding_parameters,
+            "attention": self.layers * self.attention_parameters,
+            "feed-forward": sum(map(self.ffn_parameters, range(self.layers))),
+            "norms": (2 * self.layers + 1) * self.width,
+            "head": 0 if self.tied else self.embedding_parameters,
+        }
+
+    @property
+    def active_parameters(self) -> int:
+        """Parameters that one token passes through: all, but for the experts that it does not visit."""
+        e = self.experts
+        if e is None:
+            return self.parameters
+        idle = (e.routed - e.active) * 3 * self.width * e.d_ff
+        return self.parameters - (self.layers - e.dense_layers) * idle
+
+    @property
     def embedding_parameters(self) -> int:
         """Parameters of the embedding table; the head has as many, unless it is tied."""
         return self.vocab * self.width
@@ -90,12 +114,7 @@ class Shape:
     @property
     def parameters(self) -> int:
         """All parameters: embedding, layers with two norms each, final norm, head."""
-        layers = sum(
-            self.attention_parameters + self.ffn_parameters(i) + 2 * self.width
-            for i in range(self.layers)
-        )
-        tables = self.embedding_parameters * (1 if self.tied else 2)
-        return tables + layers + self.width
+        return sum(self.bill.values())
 
     @property
     def read_per_step(self) -> int:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 figures = pytest.importorskip("examples.figures.__main__")
+from examples import cli  # noqa: E402
 from examples.figures import style  # noqa: E402
 from examples.predict import shapes  # noqa: E402
 
@@ -64,3 +65,20 @@ def test_ink_follows_the_page():
     for path in style.FOLDER.glob("*.svg"):
         svg = path.read_text(encoding="utf-8")
         assert "currentColor" in svg and style.INK not in svg and "#000" not in svg
+
+
+def test_the_command_draws_what_is_named(tmp_path, monkeypatch, capsys):
+    from examples.figures.__main__ import main
+
+    stem = STEMS[0]
+    monkeypatch.setattr(style, "FOLDER", tmp_path)
+    main([stem])
+    names = {style.file_name(stem, language) for language in figures.LANGUAGES}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert capsys.readouterr().err.count("drawn") == len(names)
+    main([stem])  # unchanged: nothing is written
+    assert "drawn" not in capsys.readouterr().err
+    with pytest.raises(
+        cli.CommandError, match=r"no figure nothing--here; there are .*kv-"
+    ):
+        main(["nothing--here"])

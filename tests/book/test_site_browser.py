@@ -289,6 +289,8 @@ def test_search_from_the_keyboard(site, tab, folder):
     page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
     page.keyboard.press("Control+k")
+    dialog.wait_for(state="visible")
+    page.wait_for_function("document.activeElement.name === 'q'")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(rf"/{folder}{CHAPTER}"))
 

@@ -110,3 +110,15 @@ def test_formats():
     assert values.decimal_bytes(15.01e9, "GB", 2) == "15.01\N{NO-BREAK SPACE}GB"
     assert values.count(8030261248) == "8,030,261,248"
     assert values.decimal(7.86, 1) == "7.9"
+
+
+def test_a_module_without_values_and_a_bad_table_say_so(monkeypatch):
+    import examples.kv_cache as chapter
+
+    with pytest.raises(KeyError, match=r"examples\.measurements has no values"):
+        values.lookup("measurements--anything")
+    values.of_chapter.cache_clear()
+    monkeypatch.setattr(chapter, "values", lambda: {"other--name": "1"})
+    with pytest.raises(ValueError, match="bad entry 'other--name'"):
+        values.of_chapter("kv-cache")
+    values.of_chapter.cache_clear()

@@ -172,6 +172,7 @@ def test_every_truncation_and_every_bad_byte_is_one_clear_error(tmp_path):
     ("data", "message"),
     [
         (tiny_gguf(pair(b"general.alignment", 4, bytes(4))), "corrupt: alignment 0"),
+        (tiny_gguf(kind=99), "tensor w has type 99; known are F32"),
         (tiny_gguf(kind=3), "6 numbers is no whole count of Q4_1 blocks of 32"),
         # an array said to hold 2**63 numbers of 4 bytes
         (tiny_gguf(pair(b"x", 9, struct.pack("<IQ", 5, 2**63))), "is truncated"),

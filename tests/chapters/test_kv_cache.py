@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def test_the_newest_output_does_not_depend_on_old_queries():
 
 def test_old_keys_and_values_do_matter():
     """The counterpart: were the test above blind, this one would fail."""
-    from examples.engine.model import attention
+    from examples.engine.layers import attention
 
     rng = np.random.default_rng(7)
     q = rng.standard_normal((9, 20, 64), dtype=np.float32)
@@ -75,6 +76,33 @@ def test_recorded_growth_follows_its_prediction():
         assert 0.9 < ratio < (1.6 if point["cached"] else 2.0), point
     cached = [record.median(p) for p in points if p["cached"]]
     assert max(cached) / min(cached) < 1.6
+
+
+def test_a_recording_is_whole_and_predicts_before_it_measures(
+    tmp_path, monkeypatch, capsys
+):
+    """The recorder at toy size: the same fields, a prediction beside each point."""
+    write = record.write
+    monkeypatch.setattr(record, "write", lambda stem, data: write(stem, data, tmp_path))
+    monkeypatch.setattr(kv_cache, "RECORDED", (8, 16))
+    monkeypatch.setattr(kv_cache, "SAMPLES", 5)
+    kv_cache.main(["record"])
+    assert "kv-cache--growth.json" in capsys.readouterr().out
+    made = json.loads((tmp_path / "kv-cache--growth.json").read_text("utf-8"))
+    kept = record.load("kv-cache--growth")
+    assert made.keys() == kept.keys()
+    assert made["points"][0].keys() == kept["points"][0].keys()
+    assert [(p["context"], p["cached"]) for p in made["points"]] == [
+        (context, cached) for context in (8, 16) for cached in (False, True)
+    ]
+    assert all(p["predicted_ms"] > 0 and len(p["samples"]) >= 5 for p in made["points"])
+
+
+def test_a_point_that_is_not_there_or_not_alone_is_an_error():
+    with pytest.raises(ValueError, match="0 points"):
+        kv_cache.point("kv-cache--growth", context=7)
+    with pytest.raises(ValueError, match="6 points"):
+        kv_cache.point("kv-cache--growth", cached=True)
 
 
 def test_the_table_holds_published_counts():

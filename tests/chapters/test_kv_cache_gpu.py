@@ -240,3 +240,12 @@ def test_no_recorded_step_beats_its_prediction():
     for stem in STEMS[:2]:
         for point in points(stem):
             assert median(point) > point["predicted_ms"], point
+
+
+def test_the_quick_run_measures_some_of_the_full_run_s_points(torch):
+    from examples.gpu import kv_cache
+
+    quick, full = kv_cache.quick(), kv_cache.full()
+    for sizes in ("cached", "uncached", "batches"):
+        assert set(getattr(quick, sizes)) < set(getattr(full, sizes))
+    assert quick.shape == full.shape
