@@ -12,6 +12,8 @@ from examples.engine.sampling import Sampler, Sampling
 from examples.engine.text import StopStrings, Utf8Stream
 from examples.engine.tokenizer import Tokenizer
 
+CHUNK = 512  # tokens of a prompt in one step: scores of all pairs of 8,000 would take gigabytes
+
 
 def greedy_without_cache(
     model: Model, prompt: Sequence[int], new: int
@@ -83,20 +85,22 @@ def stream(
 ) -> Iterator[Piece]:
     """Answer a prompt, a piece for each token; closing the iterator gives the memory back.
 
-    CommandError when the prompt and the answer may not fit the context window.
+    CommandError when there is no prompt, or prompt and answer may not fit the context window.
     """
+    if not len(prompt):
+        raise CommandError("a prompt has at least one token")
     if max_tokens < 1:
         raise CommandError(f"max_tokens is 1 or more, not {max_tokens}")
     sampler, writer = Sampler(sampling, prompt), Writer(tokenizer, max_tokens, stops)
     sequence = runner.open(len(prompt) + max_tokens)
     try:
-        new: Sequence[int] = prompt
+        for start in range(0, len(prompt), CHUNK):
+            (logits,) = runner.step([(sequence, prompt[start : start + CHUNK])])
         while True:
-            (logits,) = runner.step([(sequence, new)])
             piece = writer.write(sampler.choose(logits))
             yield piece
             if piece.finish:
                 return
-            new = [piece.token]
+            (logits,) = runner.step([(sequence, [piece.token])])
     finally:
         runner.close(sequence)

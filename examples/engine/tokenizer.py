@@ -7,7 +7,7 @@ text is out of vocabulary.
 
 from __future__ import annotations
 
-import itertools
+import heapq
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -20,6 +20,7 @@ DIGIT = regex.compile(r"\p{N}")
 PIECE = regex.compile(
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 )
+LONG = 100  # bytes; a longer piece is no word that comes again: not worth memory
 CONTROL = 3  # the token type of <|im_start|> and its like
 
 
@@ -60,7 +61,7 @@ class Tokenizer:
         )
         self._symbol = byte_symbols()
         self._byte = {symbol: byte for byte, symbol in self._symbol.items()}
-        self._merge = lru_cache(maxsize=50_000)(self._merge)
+        self._remembered = lru_cache(maxsize=50_000)(self._merge)
 
     def encode(self, text: str, special: bool = True) -> list[int]:
         """The token ids of a text.
@@ -75,7 +76,9 @@ class Tokenizer:
             else:
                 for piece in self._pieces(part):
                     symbols = "".join(self._symbol[b] for b in piece.encode("utf-8"))
-                    ids.extend(self.ids[token] for token in self._merge(symbols))
+                    word = len(symbols) < LONG
+                    merge = self._remembered if word else self._merge
+                    ids.extend(self.ids[token] for token in merge(symbols))
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -104,20 +107,32 @@ class Tokenizer:
         yield from PIECE.findall(text[start:])
 
     def _merge(self, symbols: str) -> tuple[str, ...]:
-        """Join the neighboring pair that training merged first, until none is left."""
-        word = list(symbols)
-        while len(word) > 1:
-            pairs = itertools.pairwise(word)
-            best = min(pairs, key=lambda pair: self.ranks.get(pair, float("inf")))
-            if best not in self.ranks:
-                break
-            merged, i = [], 0
-            while i < len(word):
-                if tuple(word[i : i + 2]) == best:
-                    merged.append(word[i] + word[i + 1])
-                    i += 2
-                else:
-                    merged.append(word[i])
-                    i += 1
-            word = merged
-        return tuple(word)
+        """Join the neighboring pair that training merged first, until none is left.
+
+        A heap holds the pairs by rank, so a word of n symbols takes n log n steps: a prompt without a
+        single space cannot keep a server busy for minutes.
+        """
+        end = len(symbols)
+        word: list[str | None] = [*symbols, None]  # a joined symbol leaves a hole
+        before, after = list(range(-1, end)), [*range(1, end + 1), end]
+        heap: list[tuple[int, int, str, str]] = []
+
+        def offer(i: int) -> None:
+            """Put the pair that begins at position i on the heap, if training knew it."""
+            pair = (word[i], word[after[i]])
+            if pair in self.ranks:
+                heapq.heappush(heap, (self.ranks[pair], i, *pair))
+
+        for i in range(end):
+            offer(i)
+        while heap:
+            _, i, first, second = heapq.heappop(heap)
+            gone = after[i]
+            if word[i] != first or word[gone] != second:
+                continue  # a neighbor was joined in the meantime
+            word[i], word[gone] = first + second, None
+            after[i] = after[gone]
+            before[after[i]] = i
+            offer(before[i])
+            offer(i)
+        return tuple(symbol for symbol in word if symbol is not None)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import random
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +71,37 @@ def test_digits_stand_alone_and_control_tokens_count_once(loaded):
         " ", "2", "0", "2", "6",
     ]  # fmt: skip
     assert tokenizer.encode("<|im_end|>") == [tokenizer.end_id]
+
+
+def by_definition(ranks, symbols):
+    """Byte-pair encoding as it is defined: join the lowest-ranked pair everywhere, and again."""
+    word = list(symbols)
+    while known := [pair for pair in itertools.pairwise(word) if pair in ranks]:
+        best, merged = min(known, key=ranks.__getitem__), []
+        for symbol in word:
+            if merged and (merged[-1], symbol) == best:
+                merged[-1] += symbol
+            else:
+                merged.append(symbol)
+        word = merged
+    return tuple(word)
+
+
+def test_the_heap_joins_the_same_pairs_as_the_definition(loaded):
+    tokenizer, rng = loaded[1], random.Random(0)
+    for alphabet in ("abcdefghijklmnopqrstuvwxyz", "aab", "etaoinshr", "=-_#*"):
+        for _ in range(250):
+            word = "".join(rng.choices(alphabet, k=rng.randrange(1, 60)))
+            assert tokenizer._merge(word) == by_definition(tokenizer.ranks, word)
+
+
+def test_a_word_of_a_hundred_thousand_letters_takes_a_moment(loaded):
+    """Joining pair after pair over the whole word would take minutes."""
+    word = "".join(random.Random(0).choices("abcdefghijklmnopqrstuvwxyz", k=100_000))
+    start = time.perf_counter()
+    ids = loaded[1].encode(word)
+    assert time.perf_counter() - start < 10
+    assert loaded[1].decode(ids) == word
 
 
 def test_half_a_character_becomes_a_replacement_mark_and_no_crash(loaded):

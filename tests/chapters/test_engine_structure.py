@@ -13,7 +13,7 @@ from examples.predict import shapes
 
 ENGINE = Path(__file__).parents[2] / "examples" / "engine"
 MODULES = sorted(p for p in ENGINE.glob("*.py") if p.stem != "__init__")
-OUTER = {"server", "protocol", "queue"}  # what speaks HTTP
+OUTER = {"server", "service", "replies", "protocol", "worker"}  # what speaks HTTP
 
 
 def code_lines(source: str) -> int:
@@ -80,6 +80,8 @@ def test_imports_go_one_way():
 def test_only_the_server_knows_the_server(path):
     if path.stem not in OUTER:
         assert not imported(path) & OUTER
+        source = path.read_text("utf-8")
+        assert not any(name in source for name in ("fastapi", "uvicorn", "pydantic"))
 
 
 # The bill of parameters --------------------------------------------------------------------------

@@ -151,6 +151,8 @@ def test_a_request_that_cannot_fit_is_refused(runner, loaded):
         list(stream(runner, loaded[1], [1, 2], GREEDY, 8200))
     with pytest.raises(CommandError, match="max_tokens is 1 or more"):
         list(stream(runner, loaded[1], [1, 2], GREEDY, 0))
+    with pytest.raises(CommandError, match="a prompt has at least one token"):
+        list(stream(runner, loaded[1], [], GREEDY, 5))
 
 
 # The chat template -------------------------------------------------------------------------------
