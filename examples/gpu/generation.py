@@ -39,7 +39,7 @@ class SmolLM2(Llama):
         """`model` is the NumPy engine's, whose weights lie as [in, out]."""
 
         def rows(*arrays) -> torch.Tensor:
-            parts = [torch.from_numpy(a.T).contiguous() for a in arrays]
+            parts = [torch.tensor(a.T) for a in arrays]
             return torch.cat(parts).to(device, dtype)
 
         self.shape = shapes.named("SmolLM2-135M")
