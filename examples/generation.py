@@ -4,6 +4,7 @@ python -m examples.generation               the running request, step by step
 python -m examples.generation seen          the text and the token ids that the model really sees
 python -m examples.generation choices       what each rule of sampling leaves of two distributions
 python -m examples.generation write "Say hello in Chinese." --tokens 24 --top-p 0.9 --seed 1
+python -m examples.generation penalty       JSON with a repetition penalty, and without
 python -m examples.generation pieces        tokens, their bytes, and the text that may be sent
 python -m examples.generation ask           the running request over HTTP, to a server that runs
 python -m examples.generation record        measure again, into examples/data (ten minutes)
@@ -192,7 +193,24 @@ def say(options) -> None:
     print(f"\n\n{written} tokens, finish_reason: {piece.finish}")
 
 
-DEMO, DEMO_STOP = "Paris 巴黎 🗼\n\nUser:", "\n\nUser"
+JSON_QUESTION = "Write a JSON object with the keys name, age and city."
+PENALTIES, JSON_TOKENS = (1.0, 1.3), 36
+
+
+def penalty(_: object) -> None:
+    """Print the greedy answer to a request for JSON without and with a repetition penalty."""
+    model, tokenizer = engine.load()
+    prompt = asked(tokenizer, JSON_QUESTION)
+    print(JSON_QUESTION)
+    for factor in PENALTIES:
+        settings = dataclasses.replace(GREEDY, repetition_penalty=factor)
+        found = stream(NumpyRunner(model), tokenizer, prompt, settings, JSON_TOKENS)
+        print(
+            f"\nrepetition penalty {factor}\n{''.join(piece.text for piece in found)}"
+        )
+
+
+DEMO, DEMO_STOP = "Paris 巴黎\n\nUser:", "\n\nUser"
 
 
 def pieces(_: object) -> None:
@@ -718,6 +736,7 @@ def of_steps() -> dict[str, str]:
         "p-capital": percent(chosen[1]),
         "p-period": percent(chosen[6]),
         "p-answer": percent(np.prod(chosen), 1),
+        "p-rest": percent(np.prod(chosen[1:])),
         "vocabulary": count(shapes.named(MODEL).vocab),
         "gflop-prefill": quantity(steps[0] / 1e9, "GFLOP", 1),
         "gflop-decode": quantity(steps[1] / 1e9, "GFLOP", 2),
@@ -900,11 +919,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.set_defaults(act=answer)
     acts = parser.add_subparsers(
-        metavar="{seen,choices,write,pieces,ask,record}", parser_class=cli.Parser
+        metavar="{seen,choices,write,penalty,pieces,ask,record}",
+        parser_class=cli.Parser,
     )
     acts.add_parser("seen", help="what the model sees").set_defaults(act=seen)
     acts.add_parser("choices", help="rules of sampling").set_defaults(act=choices)
     acts.add_parser("pieces", help="bytes and text").set_defaults(act=pieces)
+    acts.add_parser("penalty", help="what it does to JSON").set_defaults(act=penalty)
     one = acts.add_parser("write", help="answer a question")
     one.add_argument("question")
     one.add_argument("--tokens", type=int, default=64, help="the most to write")

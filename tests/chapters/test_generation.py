@@ -204,12 +204,12 @@ def test_a_seed_draws_the_recorded_answers_again(loaded):
 
 def test_a_repetition_penalty_breaks_json(loaded):
     model, tokenizer = loaded
-    question = "Write a JSON object with the keys name, age and city."
 
     def written(penalty: float) -> str:
         settings = Sampling(temperature=0, repetition_penalty=penalty)
-        prompt = generation.asked(tokenizer, question)
-        pieces = stream(NumpyRunner(model), tokenizer, prompt, settings, 40)
+        prompt = generation.asked(tokenizer, generation.JSON_QUESTION)
+        limit = generation.JSON_TOKENS
+        pieces = stream(NumpyRunner(model), tokenizer, prompt, settings, limit)
         text = "".join(piece.text for piece in pieces)
         return text.partition("```json")[2].partition("```")[0]
 
@@ -294,6 +294,7 @@ def use(monkeypatch, loaded) -> None:
         (["seen"], "37 token ids, 7 of them the user's"),
         (["choices"], "top-p 0.9, then T = 1.5"),
         (["pieces"], "'', stop"),
+        (["penalty"], '"city":"New York",\n   });'),
         (["write", "Say hello in Chinese.", "--tokens", "8"], "finish_reason: length"),
     ],
 )
