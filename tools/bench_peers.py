@@ -116,7 +116,7 @@ def with_transformers() -> Peer:
             f"{at}.mlp.up_proj.weight": layer.up.T,
             f"{at}.mlp.down_proj.weight": layer.down.T,
         }
-    state = {k: torch.from_numpy(np.ascontiguousarray(w)) for k, w in tensors.items()}
+    state = {k: torch.from_numpy(np.array(w, order="C")) for k, w in tensors.items()}
     peer.load_state_dict(state, strict=True)
     held = {}
 

@@ -2,4 +2,6 @@
 
 Read it in the order of a request: `weights`, `gguf`, `tokenizer`, `chat`, `cache`, `layers`, `model`, `runner`,
 `sampling`, `text`, `generate`; then `batch` and `inspection`, which look at the same work from the side.
+The server stands before all of this, and nothing of it knows the server: `worker`, `protocol`, `replies`,
+`service`, `server`.
 """

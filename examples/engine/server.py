@@ -97,6 +97,12 @@ def listen(host: str, port: int) -> socket.socket:
         raise CommandError(f"cannot listen on {host}, port {port}: {reason}") from None
 
 
+def url(address: Sequence) -> str:
+    """What a client takes as `base_url`; an IPv6 address stands in brackets."""
+    host, port = address[:2]
+    return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+
+
 def port(text: str) -> int:
     """A TCP port; 0 lets the system choose."""
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
@@ -121,8 +127,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         config = uvicorn.Config(
             app, log_level="warning", timeout_graceful_shutdown=PATIENCE
         )
-        address = "{}:{}".format(*listener.getsockname())
-        print(f"{MODEL} at http://{address}/v1 (Ctrl-C ends it)", flush=True)
+        address = url(listener.getsockname())
+        print(f"{MODEL} at {address} (Ctrl-C ends it)", flush=True)
         Server(config).run(sockets=[listener])
 
 

@@ -567,6 +567,17 @@ def test_a_failure_in_mid_stream_is_an_event_and_no_done(echo, loaded):
         with pytest.raises(openai.APIError, match="engine failed"):
             list(stream)
     runner.broken = set()
+    runner.hold()
+    runner.allow(1)
+    fields = body(prompt=tokens, stream=True)
+    with httpx.stream("POST", address + COMPLETIONS, json=fields) as response:
+        lines = response.iter_lines()
+        assert "one" in next(lines)
+        runner.broken = {tokens[0]}
+        runner.let_go()
+        *_, last = filter(None, lines)
+    assert "engine_error" in last
+    runner.broken = set()
     assert post(address).status_code == 200 and runner.texts == {}
 
 
@@ -760,7 +771,7 @@ def program(*arguments):
 def test_sigterm_ends_streams_and_the_program_cleanly():
     with program("--port", "0") as process:
         line = process.stdout.readline()
-        assert line.startswith(MODEL) and "/v1 (" in line
+        assert line.startswith(f"{MODEL} at http://127.0.0.1:")
         address = line.split()[2].removesuffix("/v1")
         with client_of(address) as client:
             stream = client.completions.create(
@@ -772,6 +783,11 @@ def test_sigterm_ends_streams_and_the_program_cleanly():
                 list(stream)
         assert process.wait(timeout=20) == 0
         assert process.stderr.read() == ""
+
+
+def test_an_address_is_printed_as_a_url_wants_it():
+    assert server.url(("127.0.0.1", 80)) == "http://127.0.0.1:80/v1"
+    assert server.url(("::1", 80, 0, 0)) == "http://[::1]:80/v1"
 
 
 def test_a_port_in_use_is_one_line_and_exit_code_2(capsys):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from examples.$name import double
+import examples.$name as example
 from examples.figures import style
 from examples.figures.style import COLORS, Say
 
@@ -15,7 +15,7 @@ def first(say: Say) -> Figure:
     """TODO: what the figure shows; labels carry units."""
     with style.canvas(height=2.5) as (figure, axes):
         numbers = [1, 2, 3]
-        axes.plot(numbers, [double(n) for n in numbers], "o", color=COLORS["decode"])
+        axes.plot(numbers, [example.double(n) for n in numbers], "o", color=COLORS["decode"])
         axes.set_xlabel(say("number"))
         axes.set_ylabel(say("its double"))
     return figure
