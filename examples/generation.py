@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from examples import cli, record
+from examples import cli, record, request
 from examples.engine import batch, chat, weights
 from examples.engine import model as engine
 from examples.engine.generate import stream
@@ -34,7 +34,6 @@ from examples.predict import flops, shapes
 from examples.values import count, decimal, quantity
 
 MODEL = "SmolLM2-135M"
-QUESTION = "What is the capital of France?"
 GREEDY = Sampling(temperature=0)
 LIMIT = 32  # tokens of a sampled answer
 ROUNDS = 15  # times that the running request is timed
@@ -67,7 +66,7 @@ def write(
         unread = [token]  # decode: the newest token and no other
 
 
-def asked(tokenizer: Tokenizer, question: str = QUESTION) -> list[int]:
+def asked(tokenizer: Tokenizer, question: str = request.QUESTION) -> list[int]:
     """The token ids of a chat whose only message is `question`."""
     return chat.ids(tokenizer, [{"role": "user", "content": question}])
 
@@ -100,7 +99,7 @@ def chance(
 def answer(_: object) -> None:
     """Print the running request step by step: what is read, what is chosen, what stood second."""
     model, tokenizer = engine.load()
-    print(f"{QUESTION} (greedy)\n")
+    print(f"{request.QUESTION} (greedy)\n")
     print("step   reads   chosen              p   second best         p")
     for number, step in enumerate(steps_of(model, tokenizer), start=1):
         p = softmax(step.logits.astype(np.float64))
@@ -120,10 +119,10 @@ def only_tokenizer() -> Tokenizer:
 def seen(_: object) -> None:
     """Print the running request as text, and as the ids that the model reads."""
     tokenizer = only_tokenizer()
-    print(chat.prompt([{"role": "user", "content": QUESTION}]))
+    print(chat.prompt(request.MESSAGES))
     ids = asked(tokenizer)
     print(
-        f"{len(ids)} token ids, {len(tokenizer.encode(QUESTION))} of them the user's:"
+        f"{len(ids)} token ids, {len(tokenizer.encode(request.QUESTION))} of them the user's:"
     )
     for row in range(0, len(ids), 13):
         print(" ".join(f"{i:5}" for i in ids[row : row + 13]))
@@ -236,7 +235,7 @@ def over_http(url: str) -> Iterator[str]:
     client = OpenAI(base_url=url, api_key="none", max_retries=0)
     chunks = client.chat.completions.create(
         model=client.models.list().data[0].id,
-        messages=[{"role": "user", "content": QUESTION}],
+        messages=request.MESSAGES,
         temperature=0,
         stream=True,
     )
@@ -339,7 +338,7 @@ def record_steps(model, tokenizer) -> dict:
     )
     return head | {
         "flop_per_s": float(f"{rate:.4g}"),
-        "user_tokens": len(tokenizer.encode(QUESTION)),
+        "user_tokens": len(tokenizer.encode(request.QUESTION)),
         "typed_end_tokens": len(tokenizer.encode(chat.END, special=False)),
         "forged_messages": messages_in_one_piece(tokenizer),
         "points": points,
@@ -638,7 +637,7 @@ def chi_square_bound(degrees: int, deviations: float = 3.09) -> float:
 
 REQUESTS = (
     "Hello.",
-    QUESTION,
+    request.QUESTION,
     "Repeat this line three times: to be or not to be",
     "Write a short story about a lighthouse keeper who finds a letter in a bottle, keeps it for a "
     "year and then answers it.",
@@ -736,7 +735,6 @@ def of_steps() -> dict[str, str]:
         "p-capital": percent(chosen[1]),
         "p-period": percent(chosen[6]),
         "p-answer": percent(np.prod(chosen), 1),
-        "p-rest": percent(np.prod(chosen[1:])),
         "vocabulary": count(shapes.named(MODEL).vocab),
         "gflop-prefill": quantity(steps[0] / 1e9, "GFLOP", 1),
         "gflop-decode": quantity(steps[1] / 1e9, "GFLOP", 2),
@@ -840,10 +838,14 @@ def of_gpu() -> dict[str, str]:
         p for p in data["points"] if p["dtype"] == "bfloat16" and p["batch"] == 16
     )
     start = min(bf16["unequal_from"])
+    differ = sorted(p["differ"] for p in data["points"] if p["differ"])
     return table | {
         "h200-answers": count(len(bf16["samples"])),
         "h200-tokens": count(max(bf16["samples"])),
         "h200-equal-steps": count(start),
+        "h200-same-least": count(len(bf16["samples"]) - differ[-1]),
+        "h200-same-most": count(len(bf16["samples"]) - differ[0]),
+        "h200-same-predicted": count(len(bf16["samples"]) - bf16["predicted_differ"]),
         "h200-steps-unequal": count(max(bf16["samples"]) - start),
         "h200-moved": decimal(
             float(np.mean([m for m in bf16["moved_by_step"] if m])), 2

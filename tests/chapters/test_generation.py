@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from examples import generation, record, values
+from examples import generation, record, request, values
 from examples.engine import chat
 from examples.engine.generate import greedy, stream
 from examples.engine.layers import softmax
@@ -22,7 +22,7 @@ from examples.engine.sampling import Sampler, Sampling
 from examples.engine.text import StopStrings
 
 ROOT = Path(__file__).parents[2]
-FRANCE = "The capital of France is Paris.<|im_end|>"
+FRANCE = request.ANSWER + chat.END
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_the_loop_ends_after_limit_tokens(loaded):
 
 def test_without_its_frame_the_likeliest_token_is_the_end(loaded):
     model, tokenizer = loaded
-    logits = model.forward(tokenizer.encode(generation.QUESTION))
+    logits = model.forward(tokenizer.encode(request.QUESTION))
     assert int(logits.argmax()) == tokenizer.end_id
 
 
@@ -179,6 +179,18 @@ def test_chance_is_the_product_of_the_steps(loaded, steps):
     found = generation.chance(model, prompt, answer, Sampling())
     assert found == pytest.approx(np.prod(each), rel=1e-3)
     assert generation.chance(model, prompt, answer, generation.GREEDY) == 1
+
+
+def test_the_first_token_decides(loaded, steps):
+    """Greedy continuations of the twelve likeliest first tokens; five never come to Paris."""
+    model, tokenizer = loaded
+    prompt, texts = generation.asked(tokenizer), {}
+    for first in np.argsort(-steps[0].logits)[:12]:
+        ids = list(greedy(model, [*prompt, int(first)], 24, tokenizer.end_id))
+        texts[tokenizer.decode([first])] = tokenizer.decode([first, *ids])
+    assert texts["L"].startswith("L'Étoile, la Marseillaise, la femme")
+    astray = [first for first, text in texts.items() if "Paris" not in text]
+    assert astray[:2] == ["L", "La"] == list(texts)[1:3] and len(astray) == 5
 
 
 def test_recorded_answers_come_as_often_as_predicted():
@@ -308,7 +320,7 @@ def test_a_command_prints_what_the_chapter_shows(
 
 def test_a_stop_string_ends_an_answer(monkeypatch, loaded, capsys):
     use(monkeypatch, loaded)
-    generation.main(["write", generation.QUESTION, "--stop", "France is"])
+    generation.main(["write", request.QUESTION, "--stop", "France is"])
     printed = capsys.readouterr().out
     assert printed.startswith("The capital of \n") and "finish_reason: stop" in printed
 
