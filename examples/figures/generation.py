@@ -15,6 +15,7 @@ WORDS = {
         "predicted from arithmetic": "按计算量预测",
         "time since the request (ms)": "请求到达后的时间（ms）",
         "prefill": "预填充",
+        "end": "结束",
         "first token": "第一个 token",
         "second token": "第二个 token",
         "rank of the token": "token 的名次",
@@ -60,7 +61,8 @@ def steps(say: Say) -> Figure:
             fontsize=9,
         )
         for start, time, p in zip(starts, times, points, strict=True):
-            word = p["token"].strip().replace("<|im_end|>", "end")
+            end = p["token"] == "<|im_end|>"
+            word = say("end") if end else f"“{p['token'].strip()}”"
             at = start + time
             axes.annotate(
                 word,
