@@ -90,7 +90,8 @@ def top_k(logits: np.ndarray, k: int) -> np.ndarray:
 def top_p(logits: np.ndarray, p: float) -> np.ndarray:
     """Keep the fewest most likely tokens that have p of the probability together.
 
-    Nucleus sampling, Holtzman et al. 2020, arXiv 1904.09751. The most likely token always stays.
+    Nucleus sampling, Holtzman et al. 2020, arXiv 1904.09751. The most likely token
+    always stays.
     """
     order = np.argsort(-logits, kind="stable")
     before = np.cumsum(softmax(logits[order].astype(np.float64)))
