@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from examples import cli, record
+from examples import cli, record, request
 from examples.engine import chat
 from examples.engine import model as engine
 from examples.engine.cache import KVCache
@@ -31,8 +31,6 @@ from examples.predict import flops, shapes
 from examples.values import binary, count, decimal, decimal_bytes, quantity
 
 MODEL = "SmolLM2-135M"
-QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
-ANSWER = "The capital of France is Paris."
 KINDS = ("previous", "first", "induction")
 SEEDS = range(5)  # of random tokens and of random heads
 LENGTHS = (64, 128, 256, 512, 1024, 2048)  # of the texts whose cost is measured
@@ -148,8 +146,8 @@ def sharpest(head_dim: int, scaled: bool, keys: int = 64, draws: int = 2000) -> 
 
 def exchange(tokenizer) -> tuple[list[int], int]:
     """The running request with its answer as token ids, and how many of them are the prompt."""
-    prompt = chat.ids(tokenizer, QUESTION)
-    return [*prompt, *tokenizer.encode(ANSWER), tokenizer.end_id], len(prompt)
+    prompt = chat.ids(tokenizer, request.MESSAGES)
+    return [*prompt, *tokenizer.encode(request.ANSWER), tokenizer.end_id], len(prompt)
 
 
 def repeated(tokenizer, seed: int, length: int = 50) -> list[int]:
@@ -368,7 +366,7 @@ def print_broken(_: object) -> None:
         "all heads silenced": silence(model, every),
         f"scores times {wrong:.3f}": rescale(model, wrong),
     }
-    ids = chat.ids(tokenizer, QUESTION)
+    ids = chat.ids(tokenizer, request.MESSAGES)
     for name, broken in models.items():
         answer = tokenizer.decode(greedy(broken, ids, 8, tokenizer.end_id))
         print(f"{name:20}{answer!r}")

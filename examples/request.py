@@ -4,26 +4,14 @@ from __future__ import annotations
 
 QUESTION = "What is the capital of France?"
 MESSAGES = [{"role": "user", "content": QUESTION}]
-<<<<<<< HEAD
-ANSWER = (
-    "The capital of France is Paris."  # what SmolLM2-135M-Instruct writes, greedily
-)
-=======
 # What SmolLM2-135M-Instruct writes, greedily.
 ANSWER = "The capital of France is Paris."
->>>>>>> main
 
 # A test counts them with the tokenizer and the model.
 PROMPT_TOKENS = 37  # the question in the chat template, system prompt and all
 ANSWER_TOKENS = 8  # with the token that ends the message
-<<<<<<< HEAD
-KEPT_TOKENS = (
-    PROMPT_TOKENS + ANSWER_TOKENS - 1
-)  # the last one written is never fed back
-=======
 # The token that was written last is never fed back.
 KEPT_TOKENS = PROMPT_TOKENS + ANSWER_TOKENS - 1
->>>>>>> main
 
 
 def positions_without_cache() -> int:

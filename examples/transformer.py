@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import regex
 
-from examples import cli, record
+from examples import cli, record, request
 from examples.engine import chat, inspection, layers, weights
 from examples.engine import model as engine
 from examples.engine.gguf import GGUF
@@ -41,13 +41,12 @@ from examples.values import count, decimal, quantity
 
 MODEL = "SmolLM2-135M"
 BASE = 100_000.0  # of its rotation
-REQUEST = "What is the capital of France?"
 REQUEST_ZH = "法国的首都是哪里？"
-ANSWER = "The capital of France is"
+ANSWER = request.ANSWER.removesuffix(" Paris.")
 AFTER = ("", ANSWER, ANSWER + " ")  # what of the answer is written when we look
 PLACES = (0, 792)  # layer and neuron, both counted from 0: chosen by `selective`
 LIT = (
-    REQUEST,
+    request.QUESTION,
     "We flew from Japan to Kenya.",
     "The Japanese cook was born in Texas.",
     "In Turkey they ate turkey.",
@@ -105,7 +104,12 @@ def tokens(options) -> None:
         print("  ".join(step))
     print()
     print("tokens  characters")
-    for text in options.texts or (REQUEST, "12345 tokens", "untokenizable", REQUEST_ZH):
+    for text in options.texts or (
+        request.QUESTION,
+        "12345 tokens",
+        "untokenizable",
+        REQUEST_ZH,
+    ):
         ids = tokenizer.encode(text)
         print(f"{len(ids):6}  {len(text):10}  {quoted(tokenizer, ids)}")
 
@@ -443,7 +447,7 @@ def bill(options) -> None:
 
 def request_ids(tokenizer: Tokenizer) -> list[int]:
     """The running request as the model gets it: in the chat template, with the system prompt."""
-    return chat.ids(tokenizer, [{"role": "user", "content": REQUEST}])
+    return chat.ids(tokenizer, request.MESSAGES)
 
 
 def candidates(
@@ -462,7 +466,7 @@ def request(_: object) -> None:
     """Print the request's ids and the scores of the next token, at three places of the answer."""
     model, tokenizer = engine.load()
     ids = request_ids(tokenizer)
-    print(REQUEST, "\n", tokenizer.encode(REQUEST), sep="")
+    print(request.QUESTION, "\n", tokenizer.encode(request.QUESTION), sep="")
     print(f"{len(ids)} tokens in the chat template")
     for written_so_far in AFTER:
         print(f"\nafter the prompt and {written_so_far!r}:")

@@ -208,11 +208,11 @@ def test_the_first_token_is_the_one_that_must_not_be_forgotten(loaded):
 
 def test_a_scale_slightly_wrong_loses_the_answer(loaded):
     model, tokenizer = loaded
-    ids = attention.chat.ids(tokenizer, attention.QUESTION)
+    ids = attention.chat.ids(tokenizer, attention.request.MESSAGES)
     wrong = attention.rescale(model, attention.wrong_scale())
     for broken, found in ((model, True), (wrong, False)):
         text = tokenizer.decode(greedy(broken, ids, 8, tokenizer.end_id))
-        assert (text == attention.ANSWER + "<|im_end|>") is found
+        assert (text == attention.request.ANSWER + "<|im_end|>") is found
     assert attention.wrong_scale() == pytest.approx(1.0607, abs=1e-4)
 
 
