@@ -49,6 +49,35 @@ def test_bytes_that_are_no_text_become_marks_and_what_follows_is_kept():
     assert characters.flush() == "\N{REPLACEMENT CHARACTER}"
 
 
+@pytest.mark.parametrize("seed", range(50))
+def test_any_bytes_however_cut_give_the_text_that_they_give_at_once(seed):
+    """Halves of characters, forbidden bytes, characters out of range: nothing lost, nothing split."""
+    draws = random.Random(seed)
+    parts = [
+        b"a",
+        "缓".encode(),
+        "🤗".encode(),
+        b"\xe7",
+        b"\x80",
+        b"\xff",
+        b"\xf4\x90",
+        b"\xed\xa0",
+    ]
+    data = b"".join(draws.choices(parts, k=12))
+    characters = Utf8Stream()
+    shown = "".join(map(characters.feed, cuts(data, 6, seed))) + characters.flush()
+    assert shown == data.decode("utf-8", errors="replace")
+
+
+def test_two_cuts_at_every_pair_of_bytes():
+    """From bytes to what is shown: no half character, no part of the stop string, nothing missing."""
+    data, stop = "naïve 缓存🤗 满了 end".encode(), "🤗 满"
+    for a, b in itertools.combinations(range(len(data) + 1), 2):
+        characters, stops = Utf8Stream(), StopStrings([stop])
+        pieces = [characters.feed(part) for part in (data[:a], data[a:b], data[b:])]
+        assert shown_by(stops, [*pieces, characters.flush()]) == "naïve 缓存"
+
+
 def shown_by(stops: StopStrings, pieces) -> str:
     """All that is let through of the pieces."""
     shown = ""
