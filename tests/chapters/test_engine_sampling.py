@@ -88,6 +88,26 @@ def test_20_000_draws_from_the_real_model_s_logits_follow_the_distribution(loade
     assert statistic < bound
 
 
+class Fixed:
+    """Random numbers that are always the same one."""
+
+    def __init__(self, number: float):
+        self.number = number
+
+    def random(self) -> float:
+        return self.number
+
+
+@pytest.mark.parametrize(
+    ("number", "token"), [(0.0, 1), (np.nextafter(1.0, 0.0), 2), (0.5, 1)]
+)
+def test_a_draw_at_the_edge_falls_on_no_token_that_was_cut(number, token):
+    sampler = Sampler(Sampling(top_k=2))
+    sampler.random = Fixed(number)
+    logits = np.array([-9.0, 3.0, 2.0, -9.0], dtype=np.float32)
+    assert sampler.choose(logits) == token
+
+
 def test_temperature_zero_is_greedy_and_takes_the_lower_of_two_equals():
     tied = np.array([0.0, 3.0, 3.0], dtype=np.float32)
     sampler = Sampler(Sampling(temperature=0))
