@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -44,12 +45,15 @@ class Sampling:
             ("frequency_penalty", -2, 2, "from -2 to 2"),
         ):
             value = getattr(self, name)
-            if isinstance(value, bool) or not low <= value <= high:  # NaN fails too
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if not number or not low <= value <= high:  # NaN fails too
                 raise CommandError(f"{name} is {wanted}, not {value}")
         if self.top_k != int(self.top_k):
             raise CommandError(f"top_k is a whole number, not {self.top_k}")
-        if self.seed is not None and not 0 <= self.seed < 2**64:
-            raise CommandError(f"seed is from 0 to 2**64 - 1, not {self.seed}")
+        if self.seed is not None:
+            whole = isinstance(self.seed, Integral) and not isinstance(self.seed, bool)
+            if not whole or not 0 <= self.seed < 2**64:
+                raise CommandError(f"seed is from 0 to 2**64 - 1, not {self.seed}")
 
 
 def repeated_less(
