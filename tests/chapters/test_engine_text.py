@@ -191,7 +191,7 @@ def test_a_prompt_goes_in_whole_and_by_chunks(loaded, length):
     runner, prompt = Recorder(), [n % 7 for n in range(length)]
     pieces = list(stream(runner, loaded[1], prompt, GREEDY, 3))
     assert [piece.token for piece in pieces] == [3, 3, 3]
-    assert sum(runner.steps, []) == [*prompt, 3, 3]
+    assert list(itertools.chain(*runner.steps)) == [*prompt, 3, 3]
     assert max(map(len, runner.steps)) <= CHUNK
     assert len(runner.steps) == -(-length // CHUNK) + 2
 
