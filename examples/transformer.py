@@ -462,7 +462,7 @@ def candidates(
     ]
 
 
-def request(_: object) -> None:
+def follow(_: object) -> None:
     """Print the request's ids and the scores of the next token, at three places of the answer."""
     model, tokenizer = engine.load()
     ids = request_ids(tokenizer)
@@ -1006,7 +1006,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         prog="python -m examples.transformer",
         description="One request through the whole stack of a real model.",
     )
-    parser.set_defaults(act=request)
+    parser.set_defaults(act=follow)
     acts = parser.add_subparsers(title="what to show", metavar="WHAT")
     for name, act, about in (
         ("tokens", tokens, "merges, and how texts are cut"),

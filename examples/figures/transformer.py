@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from examples import record
+from examples import record, request
 from examples.figures import style
 from examples.figures.style import COLORS, INK, Say
 from examples.predict import shapes
-from examples.transformer import BASE, MODEL, REQUEST, point, score, wavelengths
+from examples.transformer import BASE, MODEL, point, score, wavelengths
 
 WORDS = {
     "zh_CN": {
@@ -129,7 +129,7 @@ def flow(say: Say) -> Figure:
     with style.canvas(height=5.8) as (figure, axes):
         axes.set(xlim=(0, 9), ylim=(0.1, 12))
         axes.axis("off")
-        _words(axes, STREAM, 11.75, f"“{REQUEST}”", ha="center")
+        _words(axes, STREAM, 11.75, f"“{request.QUESTION}”", ha="center")
         _words(
             axes, STREAM, 11.3, say("in the chat template"), ha="center", fontsize=8.5
         )
