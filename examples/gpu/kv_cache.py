@@ -13,22 +13,18 @@ import dataclasses
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-from examples import cli, record
-from examples.gpu import checks, timing
+from examples import cli
+from examples.gpu import checks, runs, timing
 from examples.gpu.llama import Llama
-from examples.predict import flops, memory, shapes
+from examples.predict import memory, roofline, shapes
+from examples.predict.roofline import Ceilings, Segment
 from examples.predict.shapes import Shape
 
 BLOCK = 4096  # tokens: the cache is reserved in multiples of it
 LONGEST_S = 5.0  # a step that should take longer is not run
-PARTS = {  # words in the names of kernels
-    "attention": ("flash", "fmha", "sdpa", "attention"),
-    "products": ("gemm", "gemv", "nvjet", "cutlass", "splitK", "xmma"),
-}
 
 
 @dataclass(frozen=True)
@@ -90,46 +86,13 @@ def predicted_ms(
     With a cache both parts read: weights once, each sequence's cache once. Without one, n tokens a
     sequence are computed; the causal mask spares half of the attention.
     """
-    s, size = plan.shape, plan.dtype.itemsize
-    new = 1 if cached else context
-    product = batch * (flops.matmul_flop_per_token(s) * new + flops.head_flop(s))
-    attention = batch * flops.attention_flop(s, new, context) / (1 if cached else 2)
-    parts = (
-        (product, memory.weight_bytes_read(s, size)),
-        (attention, batch * context * memory.kv_bytes_per_token(s, size)),
+    one = Segment(1, context - 1) if cached else Segment(context)
+    return 1e3 * roofline.step_s(
+        plan.shape,
+        [one] * batch,
+        Ceilings(ceiling["read_bytes_per_s"], ceiling["flop_per_s"]),
+        number_bytes=plan.dtype.itemsize,
     )
-    rate, bandwidth = ceiling["flop_per_s"], ceiling["read_bytes_per_s"]
-    return 1e3 * sum(max(flop / rate, moved / bandwidth) for flop, moved in parts)
-
-
-def part_of(kernel: str) -> str:
-    """Which part of a step a kernel of that name belongs to."""
-    found = [
-        part for part, words in PARTS.items() if any(word in kernel for word in words)
-    ]
-    return found[0] if found else "other"
-
-
-def where_spent(work: Callable[[], object], calls: int = 5) -> dict:
-    """Device time in ms by part, medians over several calls, and kernels by part of one call.
-
-    Also the attention kernel that took longest: evidence of the path that PyTorch chose.
-    """
-    runs = [timing.kernels(work) for _ in range(calls)]
-
-    def total(run: list[tuple[str, float]], part: str) -> float:
-        return sum(time for name, time in run if part_of(name) == part)
-
-    parts = (*PARTS, "other")
-    return {
-        "kernels_ms": {
-            p: round(statistics.median(total(r, p) for r in runs), 4) for p in parts
-        },
-        "kernels": {p: sum(part_of(name) == p for name, _ in runs[0]) for p in parts},
-        "attention_kernel": max(
-            (time, name) for name, time in runs[0] if part_of(name) == "attention"
-        )[1],
-    }
 
 
 def measured(
@@ -145,10 +108,10 @@ def measured(
         "context": context,
         "cached": cached,
         "predicted_ms": float(f"{predicted:.4g}"),
-        "samples": [float(f"{time:.4g}") for time in times],
+        "samples": runs.rounded(times),
     }
     if plan.device == timing.ON_GPU:  # not covered: runs on a GPU only
-        point |= where_spent(work)
+        point |= runs.where_spent(work)
     print(
         f"{batch:5}  {context:7,}  {'with' if cached else 'without':>7}  {predicted:9.2f} ms"
         f"  {statistics.median(times):9.2f} ms   {point.get('kernels_ms', '')}",
@@ -275,21 +238,15 @@ def measure(plan: Plan) -> dict[str, dict]:
     batches = [
         with_cache(plan, model, ceiling, b, plan.batch_context) for b in plan.batches
     ]
-    common = {
-        "command": "python -m examples.gpu.kv_cache",
-        "device": timing.device_name(plan.device),
-        "versions": timing.versions(),
-        "date": record.today(),
-        "model": f"shape of {plan.shape.name}, random weights, {plan.dtype}".replace(
-            "torch.", ""
-        ),
-    }
+    common = runs.provenance(
+        "kv_cache", plan.device, runs.random_model(plan.shape.name, plan.dtype)
+    )
     timed = common | {
         "unit": "ms",
         "prediction": "products with the weights, then attention, each the longer of FLOP / "
         "(rate of a large matrix product) and bytes of weights or cache / (rate of reading a large "
         "tensor); without a cache the causal mask spares half of the attention",
-        "ceilings": {name: float(f"{value:.4g}") for name, value in ceiling.items()},
+        "ceilings": runs.ceilings(ceiling),
         "relative_errors": errors,
     }
     held = common | {
@@ -306,26 +263,8 @@ def measure(plan: Plan) -> dict[str, dict]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = cli.Parser(
-        prog="python -m examples.gpu.kv_cache",
-        description=__doc__,
-        formatter_class=cli.argparse.RawDescriptionHelpFormatter,
-    )
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="a few of the points")
-    size.add_argument("--toy", action="store_true", help="a toy shape, on the CPU")
-    parser.add_argument("--out", type=Path, help="folder of the data files")
-    options = parser.parse_args(argv)
-    plan = toy() if options.toy else quick() if options.quick else full()
-    if plan.device == timing.ON_GPU and not torch.cuda.is_available():
-        raise cli.CommandError(
-            "no CUDA device is visible to PyTorch; --toy runs on a CPU"
-        )
-    whole = not (options.toy or options.quick)
-    folder = options.out or (record.FOLDER if whole else None)
-    for stem, data in measure(plan).items():
-        if folder:
-            print("written ", record.write(stem, data, folder))
+    plans = {"full": full, "quick": quick, "toy": toy}
+    runs.command("kv_cache", __doc__, plans, measure, argv)
 
 
 if __name__ == "__main__":

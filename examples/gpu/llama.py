@@ -7,10 +7,12 @@ frequencies of RoPE are not rescaled as Llama 3.1 does for long contexts; that c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
 
 from examples.cli import CommandError
@@ -44,6 +46,37 @@ class Layer:
     ffn_norm: torch.Tensor  # [d]
     gate_up: torch.Tensor  # [2, d_ff, d]
     down: torch.Tensor  # [d, d_ff]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Sequences that a step takes on by as many tokens each, from the same position on."""
+
+    ids: torch.Tensor  # [B, n]
+    cache: torch.Tensor | None = None  # as `new_cache` makes it
+    past: int = 0  # tokens of each sequence in the cache
+
+    @property
+    def new(self) -> int:
+        return self.ids.shape[1]
+
+    def check(self) -> None:
+        if self.past and self.cache is None:
+            raise CommandError("a past needs a cache")
+        if self.cache is not None and self.past + self.new > self.cache.shape[4]:
+            raise CommandError(
+                f"the cache holds {self.cache.shape[4]} tokens, not {self.past + self.new}"
+            )
+
+    def mask(self) -> dict:
+        """What attention is to leave out: what comes after a token, none for a single one."""
+        if not self.past:
+            return {"is_causal": self.new > 1}
+        # PyTorch's own flag would set the first new token beside the first of all.
+        total = self.past + self.new
+        return (
+            {"attn_mask": causal_lower_right(self.new, total)} if self.new > 1 else {}
+        )
 
 
 class Llama:
@@ -115,34 +148,41 @@ class Llama:
             self.shape.vocab, (batch, count), device=self.embedding.device
         )
 
-    @torch.inference_mode()
     def forward(
         self, ids: torch.Tensor, cache: torch.Tensor | None = None, past: int = 0
     ) -> torch.Tensor:
-        """Logits [B, V] after the last of `ids` [B, n].
+        """Logits [B, V] after the last of `ids` [B, n], at positions past .. past + n - 1.
 
-        With a cache, `ids` stand at positions past .. past + n - 1; their keys and values are stored
-        there, and a single new token attends to all past + 1 positions. Without one, or with more
-        new tokens than one, past must be 0.
+        With a cache, keys and values are stored there, and a token attends to what the cache
+        holds before it. Without one, past must be 0.
         """
-        (batch, new), head_dim = ids.shape, self.shape.head_dim
-        if past and (cache is None or new > 1):
-            raise CommandError("a past needs a cache and one new token a sequence")
-        if cache is not None and past + new > cache.shape[4]:
-            raise CommandError(
-                f"the cache holds {cache.shape[4]} tokens, not {past + new}"
-            )
-        x = self.embedding[ids.flatten()]  # [N, d]
-        rotation = self.rotation(past, new)
+        return self.step([Group(ids, cache, past)])
+
+    @torch.inference_mode()
+    def step(self, groups: Sequence[Group]) -> torch.Tensor:
+        """Logits [sum of B, V] after the last token of every sequence of every group.
+
+        The products with the weights take the tokens of all groups together; each group attends by itself.
+        """
+        for group in groups:
+            group.check()
+        x = self.embedding[
+            torch.cat([group.ids.flatten() for group in groups])
+        ]  # [N, d]
+        rotations = [self.rotation(group.past, group.new) for group in groups]
         with sdpa_kernel(attention_kernels(x.dtype), set_priority=True):
             for i, layer in enumerate(self.layers):
                 normed = rms_norm(x, x.shape[1:], layer.attention_norm, EPSILON)
-                qkv = linear(normed, layer.query_key_value).view(
-                    batch, new, -1, head_dim
+                rows = linear(normed, layer.query_key_value).split(
+                    [group.ids.numel() for group in groups]
                 )
-                mixed = self.attend(
-                    qkv, rotation, None if cache is None else cache[i], past
-                )
+                mixed = [
+                    self.attend(part, rotation, group, i)
+                    for part, rotation, group in zip(
+                        rows, rotations, groups, strict=True
+                    )
+                ]
+                mixed = torch.cat(mixed) if len(mixed) > 1 else mixed[0]
                 x.addmm_(
                     mixed, layer.output.T
                 )  # adds to the residual stream in the same kernel
@@ -151,38 +191,41 @@ class Llama:
                 # over which the next two kernels take twice as long.
                 gate, up = torch.bmm(normed.expand(2, -1, -1), layer.gate_up.mT)
                 x.addmm_(silu(gate).mul_(up), layer.down.T)
-        last = x.view(batch, new, -1)[:, -1]
+        last = self.last_rows(x, groups)
         return linear(
             rms_norm(last, last.shape[1:], self.output_norm, EPSILON), self.head
         )
 
+    def last_rows(self, x: torch.Tensor, groups: Sequence[Group]) -> torch.Tensor:
+        """The rows of x [N, d] that hold the last token of each sequence."""
+        parts = x.split([group.ids.numel() for group in groups])
+        last = [
+            part.view(*group.ids.shape, -1)[:, -1]
+            for part, group in zip(parts, groups, strict=True)
+        ]
+        return torch.cat(last) if len(last) > 1 else last[0]
+
     def attend(
-        self,
-        qkv: torch.Tensor,
-        rotation: torch.Tensor,
-        cache: torch.Tensor | None,
-        past: int,
+        self, rows: torch.Tensor, rotation: torch.Tensor, group: Group, layer: int
     ) -> torch.Tensor:
-        """Attention of one layer: qkv [B, n, H + 2 K, D], its cache [2, B, K, capacity, D].
+        """Attention of one layer over a group's rows [B * n, (H + 2 K) * D]; returns [B * n, H * D].
 
         The cache is read in place: PyTorch gets views of it, and shares each key-value head among
-        H / K query heads inside the kernel. Returns [N, H * D].
+        H / K query heads inside the kernel.
         """
-        s = self.shape
-        batch, new = qkv.shape[:2]
+        s, (batch, new) = self.shape, group.ids.shape
+        qkv = rows.view(batch, new, -1, s.head_dim)
         turned = rotate(qkv[:, :, : s.heads + s.kv_heads], rotation).transpose(1, 2)
         q, k = turned.split(
             (s.heads, s.kv_heads), dim=1
         )  # [B, H, n, D] and [B, K, n, D]
         v = qkv[:, :, s.heads + s.kv_heads :].transpose(1, 2)
-        if cache is not None:
-            total = past + new
-            cache[0, :, :, past:total] = k
-            cache[1, :, :, past:total] = v
+        if group.cache is not None:
+            cache, total = group.cache[layer], group.past + new
+            cache[0, :, :, group.past : total] = k
+            cache[1, :, :, group.past : total] = v
             k, v = cache[:, :, :, :total]
-        mixed = scaled_dot_product_attention(
-            q, k, v, is_causal=new > 1, enable_gqa=True
-        )
+        mixed = scaled_dot_product_attention(q, k, v, **group.mask(), enable_gqa=True)
         return mixed.transpose(1, 2).reshape(batch * new, -1)
 
     def rotation(self, past: int, new: int) -> torch.Tensor:

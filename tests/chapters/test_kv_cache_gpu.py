@@ -81,8 +81,40 @@ def test_reading_beyond_the_stored_tokens_is_seen(torch, model):
     assert not checks.relative_error(nan, torch.ones(1, 4)) <= 1
     with pytest.raises(CommandError, match="the cache holds 4 tokens, not 5"):
         model.forward(model.random_ids(1, 1), model.new_cache(1, 4), past=4)
-    with pytest.raises(CommandError, match="one new token"):
-        model.forward(model.random_ids(1, 2), model.new_cache(1, 4), past=2)
+    with pytest.raises(CommandError, match="a past needs a cache"):
+        model.forward(model.random_ids(1, 2), past=2)
+
+
+@pytest.mark.parametrize("chunks", [(1, 49), (20, 30), (7, 7, 7, 29), (48, 1, 1)])
+def test_a_prompt_by_chunks_is_the_whole_prompt(torch, model, chunks):
+    ids, cache, past = model.random_ids(2, 50), None, 0
+    cache = model.new_cache(2, 50).fill_(torch.nan)
+    for part in ids.split(chunks, dim=1):
+        found = model.forward(part, cache, past)
+        past += part.shape[1]
+    from examples.gpu import checks
+
+    assert checks.relative_error(found, model.forward(ids)) < 1e-5
+
+
+def test_groups_of_one_step_do_not_see_each_other(torch, model):
+    from examples.gpu import checks
+    from examples.gpu.llama import Group
+
+    decoding, prompt = model.random_ids(3, 11), model.random_ids(1, 40)
+    caches = [
+        model.new_cache(3, 11).fill_(torch.nan),
+        model.new_cache(1, 40).fill_(torch.nan),
+    ]
+    model.forward(decoding[:, :10], caches[0])
+    model.forward(prompt[:, :15], caches[1])
+    groups = [
+        Group(decoding[:, 10:], caches[0], 10),
+        Group(prompt[:, 15:], caches[1], 15),
+    ]
+    found = model.step(groups)
+    wanted = torch.cat([model.forward(decoding), model.forward(prompt)])
+    assert checks.relative_error(found, wanted) < 1e-5
 
 
 def test_prediction_reads_weights_once_and_each_cache_once(torch):
@@ -104,7 +136,7 @@ def test_prediction_reads_weights_once_and_each_cache_once(torch):
 
 
 def test_kernels_are_sorted_into_parts(torch, monkeypatch):
-    from examples.gpu import kv_cache, timing
+    from examples.gpu import runs, timing
 
     run = [
         ("cudnn_generated_fort_native_sdpa_sm90_flash_fprop", 1.0),
@@ -114,7 +146,7 @@ def test_kernels_are_sorted_into_parts(torch, monkeypatch):
         ("vectorized_layer_norm_kernel", 4.0),
     ]
     monkeypatch.setattr(timing, "kernels", lambda work: run)
-    found = kv_cache.where_spent(lambda: None)
+    found = runs.where_spent(lambda: None)
     assert found["kernels_ms"] == {"attention": 1.5, "products": 2.25, "other": 4.0}
     assert found["kernels"] == {"attention": 2, "products": 2, "other": 1}
     assert found["attention_kernel"] == run[0][0]
