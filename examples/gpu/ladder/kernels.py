@@ -18,16 +18,10 @@ from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 @triton.jit
 def rows_times(
-    weight,
-    rows,
-    x,
-    gain,
-    WIDTH: tl.constexpr,
-    BLOCK: tl.constexpr,
-    NORMED: tl.constexpr,
-    EPSILON: tl.constexpr,
-    OVERLAP: tl.constexpr,
-):
+    weight, rows, x, gain,
+    WIDTH: tl.constexpr, BLOCK: tl.constexpr, NORMED: tl.constexpr,
+    EPSILON: tl.constexpr, OVERLAP: tl.constexpr
+):  # fmt: skip
     """Some rows [R] of weight [*, WIDTH] times x [WIDTH], in float32.
 
     With NORMED, x is normalized first: x * gain / sqrt(mean(x^2) + EPSILON). The divisor is known only
@@ -60,46 +54,26 @@ def rows_times(
 
 @triton.jit
 def embed(
-    newest,
-    table,
-    x,
-    WIDTH: tl.constexpr,
-    BLOCK: tl.constexpr,
-    OVERLAP: tl.constexpr,
-):
+    newest, table, x,
+    WIDTH: tl.constexpr, BLOCK: tl.constexpr, OVERLAP: tl.constexpr
+):  # fmt: skip
     """x [WIDTH] = the newest token's row of the table."""
     if OVERLAP:
         gdc_launch_dependents()
         gdc_wait()
     column = tl.arange(0, BLOCK)
-    row = tl.load(newest) * WIDTH
-    tl.store(
-        x + column,
-        tl.load(table + row + column, mask=column < WIDTH),
-        mask=column < WIDTH,
-    )
+    inside = column < WIDTH
+    row = tl.load(table + tl.load(newest) * WIDTH + column, mask=inside)
+    tl.store(x + column, row, mask=inside)
 
 
 @triton.jit
 def query_key_value(
-    weight,
-    x,
-    gain,
-    turns,
-    position,
-    query,
-    keys,
-    values,
-    WIDTH: tl.constexpr,
-    HEADS: tl.constexpr,
-    KV_HEADS: tl.constexpr,
-    SIZE: tl.constexpr,
-    CAPACITY: tl.constexpr,
-    EPSILON: tl.constexpr,
-    ROWS: tl.constexpr,
-    BLOCK: tl.constexpr,
-    OVERLAP: tl.constexpr,
-):
+    weight, x, gain, turns, position, query, keys, values,
+    WIDTH: tl.constexpr, HEADS: tl.constexpr, KV_HEADS: tl.constexpr,
+    SIZE: tl.constexpr, CAPACITY: tl.constexpr, EPSILON: tl.constexpr,
+    ROWS: tl.constexpr, BLOCK: tl.constexpr, OVERLAP: tl.constexpr
+):  # fmt: skip
     """Queries, keys and values of the newest token; keys and values go into the cache [K, C, D].
 
     turns [C, D] holds cosine and sine of every position and pair of RoPE: rows 2i and 2i + 1 are a pair.
@@ -126,25 +100,11 @@ def query_key_value(
 
 @triton.jit
 def attend(
-    query,
-    keys,
-    values,
-    position,
-    mixed,
-    highest,
-    weights,
-    sums,
-    arrivals,
-    GROUP: tl.constexpr,
-    PADDED: tl.constexpr,
-    SIZE: tl.constexpr,
-    CAPACITY: tl.constexpr,
-    CHUNK: tl.constexpr,
-    SPLITS: tl.constexpr,
-    SPLITS_PADDED: tl.constexpr,
-    SCALE: tl.constexpr,
-    OVERLAP: tl.constexpr,
-):
+    query, keys, values, position, mixed, highest, weights, sums, arrivals,
+    GROUP: tl.constexpr, PADDED: tl.constexpr, SIZE: tl.constexpr,
+    CAPACITY: tl.constexpr, CHUNK: tl.constexpr, SPLITS: tl.constexpr,
+    SPLITS_PADDED: tl.constexpr, SCALE: tl.constexpr, OVERLAP: tl.constexpr
+):  # fmt: skip
     """Attention of the GROUP query heads that share a KV head, over one CHUNK of the cached tokens.
 
     Split along the tokens, or 8 KV heads would keep 8 of 132 multiprocessors busy. A chunk leaves
@@ -165,23 +125,19 @@ def attend(
         place = (head * CAPACITY + token[:, None]) * SIZE + column[None, :]
         k = tl.load(keys + place, mask=seen[:, None], other=0.0)
         v = tl.load(values + place, mask=seen[:, None], other=0.0)
-        q = tl.load(
-            query + row[:, None] * SIZE + column[None, :],
-            mask=(member < GROUP)[:, None],
-            other=0.0,
-        )
+        inside = member < GROUP
+        place = row[:, None] * SIZE + column[None, :]
+        q = tl.load(query + place, mask=inside[:, None], other=0.0)
         scores = tl.dot(q, tl.trans(k), input_precision="ieee") * SCALE
         scores = tl.where(seen[None, :], scores, float("-inf"))
         high = tl.max(scores, axis=1)
         share = tl.exp(scores - high[:, None])
         part = tl.dot(share.to(v.dtype), v, input_precision="ieee")
         slot = row * SPLITS + split
-        inside = member < GROUP
         tl.store(highest + slot, high, mask=inside)
         tl.store(weights + slot, tl.sum(share, axis=1), mask=inside)
-        tl.store(
-            sums + slot[:, None] * SIZE + column[None, :], part, mask=inside[:, None]
-        )
+        place = slot[:, None] * SIZE + column[None, :]
+        tl.store(sums + place, part, mask=inside[:, None])
         tl.debug_barrier()  # all of the program's numbers are stored before it counts as arrived
         arrived = tl.atomic_add(arrivals + head, 1, sem="acq_rel")
         chunks = tl.cdiv(count, CHUNK)
@@ -191,19 +147,10 @@ def attend(
             for g in tl.static_range(GROUP):
                 base = (head * GROUP + g) * SPLITS + s
                 there = s < chunks
-                m = tl.load(
-                    highest + base,
-                    mask=there,
-                    other=float("-inf"),
-                    cache_modifier=".cg",
-                )
-                w = tl.load(weights + base, mask=there, other=0.0, cache_modifier=".cg")
-                o = tl.load(
-                    sums + base[:, None] * SIZE + column[None, :],
-                    mask=there[:, None],
-                    other=0.0,
-                    cache_modifier=".cg",
-                )
+                m = tl.load(highest + base, there, float("-inf"), cache_modifier=".cg")
+                w = tl.load(weights + base, there, 0.0, cache_modifier=".cg")
+                place = base[:, None] * SIZE + column[None, :]
+                o = tl.load(sums + place, there[:, None], 0.0, cache_modifier=".cg")
                 factor = tl.exp(m - tl.max(m, axis=0))
                 whole = tl.sum(o * factor[:, None], axis=0) / tl.sum(w * factor, axis=0)
                 tl.store(mixed + (head * GROUP + g) * SIZE + column, whole)
@@ -211,14 +158,9 @@ def attend(
 
 @triton.jit
 def add_product(
-    weight,
-    y,
-    x,
-    WIDTH: tl.constexpr,
-    ROWS: tl.constexpr,
-    BLOCK: tl.constexpr,
-    OVERLAP: tl.constexpr,
-):
+    weight, y, x,
+    WIDTH: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, OVERLAP: tl.constexpr
+):  # fmt: skip
     """x [out] += weight [out, WIDTH] @ y [WIDTH]: a projection that adds to the residual stream."""
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     total = rows_times(weight, rows, y, y, WIDTH, BLOCK, False, 0.0, OVERLAP)
@@ -227,17 +169,10 @@ def add_product(
 
 @triton.jit
 def gate_up(
-    weight,
-    x,
-    gain,
-    hidden,
-    WIDTH: tl.constexpr,
-    HIDDEN: tl.constexpr,
-    EPSILON: tl.constexpr,
-    ROWS: tl.constexpr,
-    BLOCK: tl.constexpr,
-    OVERLAP: tl.constexpr,
-):
+    weight, x, gain, hidden,
+    WIDTH: tl.constexpr, HIDDEN: tl.constexpr, EPSILON: tl.constexpr,
+    ROWS: tl.constexpr, BLOCK: tl.constexpr, OVERLAP: tl.constexpr
+):  # fmt: skip
     """hidden [HIDDEN] = silu(gate) * up; weight [2, HIDDEN, WIDTH] holds the rows of both."""
     i = tl.arange(0, ROWS)
     rows = tl.program_id(0) * (ROWS // 2) + i // 2 + i % 2 * HIDDEN
@@ -249,18 +184,10 @@ def gate_up(
 
 @triton.jit
 def best_of_rows(
-    weight,
-    x,
-    gain,
-    logits,
-    best,
-    best_id,
-    WIDTH: tl.constexpr,
-    EPSILON: tl.constexpr,
-    ROWS: tl.constexpr,
-    BLOCK: tl.constexpr,
-    OVERLAP: tl.constexpr,
-):
+    weight, x, gain, logits, best, best_id,
+    WIDTH: tl.constexpr, EPSILON: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
+    OVERLAP: tl.constexpr
+):  # fmt: skip
     """Logits of ROWS tokens, and which of them is the largest; the lowest id wins a tie."""
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     total = rows_times(weight, rows, x, gain, WIDTH, BLOCK, True, EPSILON, OVERLAP)
@@ -272,14 +199,9 @@ def best_of_rows(
 
 @triton.jit
 def choose(
-    best,
-    best_id,
-    newest,
-    position,
-    COUNT: tl.constexpr,
-    PADDED: tl.constexpr,
-    OVERLAP: tl.constexpr,
-):
+    best, best_id, newest, position,
+    COUNT: tl.constexpr, PADDED: tl.constexpr, OVERLAP: tl.constexpr
+):  # fmt: skip
     """The next token, the best of the best; position moves on, all on the device."""
     if OVERLAP:
         gdc_launch_dependents()

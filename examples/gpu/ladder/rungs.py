@@ -231,7 +231,9 @@ class Transformers:
         self.device = model.embedding.device.type
         self.newest = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.new_cache = transformers.DynamicCache
-        config = transformers.LlamaConfig(**config_of(model), attn_implementation="sdpa")
+        config = transformers.LlamaConfig(
+            **config_of(model), attn_implementation="sdpa"
+        )
         with torch.device(model.embedding.device):
             self.library = transformers.AutoModelForCausalLM.from_config(
                 config, dtype=model.embedding.dtype
