@@ -52,7 +52,7 @@ class Bench:
     """What the parts share, made when the first of them asks for it."""
 
     def __init__(self, plan: Plan):
-        self.plan = plan
+        self.plan, self.started = plan, time.perf_counter()
 
     @functools.cached_property
     def ceilings(self) -> dict[str, float]:
@@ -78,7 +78,7 @@ class Bench:
         """What a part measured, and a line for each thing in it that failed."""
         p, failed = self.plan, []
         if part == "ladder":
-            found, failed = climb.measure(p, self.ceilings, self.model)
+            found, failed = climb.measure(p, self.ceilings, self.model, self.started)
         elif part == "energy":
             found = energy.measure(p, self.ceilings, self.model, self.meter)
         elif part == "ceilings":
@@ -89,6 +89,8 @@ class Bench:
         head = runs.provenance("hardware", p.device, words)
         head |= {"unit": UNITS[part], "prediction": PREDICTIONS[part]}
         head["ceilings"] = runs.ceilings(self.ceilings)
+        if part == "ladder":
+            head["versions"] |= climb.versions()
         return head | found, failed
 
 

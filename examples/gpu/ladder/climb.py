@@ -8,11 +8,13 @@ import importlib.util
 import os
 import signal
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 
+from examples import record
 from examples.cli import CommandError
 from examples.gpu import timing
 from examples.gpu.checks import relative_error
@@ -24,6 +26,7 @@ from examples.predict import memory
 
 BOUND = {torch.float32: 1e-3, torch.bfloat16: 2.5e-2}  # of eager steps, from float32
 WORSE = 1.5  # times eager's error that a rung's may be
+ENOUGH_S = 15.0  # with less time left, a rung is not begun
 NOISES = 8  # a rounding flips no choice between logits that lie further apart
 
 
@@ -251,20 +254,34 @@ def tune(plan: Plan, rung, tilings: dict) -> list[dict]:
     return seen
 
 
-def measure(plan: Plan, ceiling: dict, model: Llama) -> tuple[dict, list[str]]:
-    """The record of all rungs that held, and a line for each that did not."""
+def seconds_for(plan: Plan, name: str, started: float) -> float:
+    """How long a rung may take: the one that searches longest takes what is left of the run."""
+    if name != "compile-tuned":
+        return plan.rung_s
+    return min(plan.rung_s, started + plan.run_s - time.perf_counter())
+
+
+def measure(
+    plan: Plan, ceiling: dict, model: Llama, started: float
+) -> tuple[dict, list[str]]:
+    """The record of all rungs that held, and a line for each that did not.
+
+    The run `started` at a time of `time.perf_counter`.
+    """
     ids = model.random_ids(1, plan.prompt)
     path = eager_path(plan, model, ids)
     release(plan)
     points, failed, sweep, tilings = [], [], [], {}
     for name in plan.rungs:
-        why = missing(plan, name)
+        why, seconds = missing(plan, name), seconds_for(plan, name, started)
+        if seconds < ENOUGH_S:
+            why = f"{max(0, seconds):.0f} s are left of {plan.run_s:.0f}"
         if why:
             print(f"  {name}: skipped, {why}", flush=True)
             continue
         rung = None
         try:
-            with limit(plan.rung_s):
+            with limit(seconds):
                 torch._dynamo.reset()
                 rung = makers(plan, model)[name]()
                 sweep += tune(plan, rung, tilings)
@@ -276,7 +293,7 @@ def measure(plan: Plan, ceiling: dict, model: Llama) -> tuple[dict, list[str]]:
         del rung
         release(plan)
     floor = floor_bytes(plan)
-    record = {
+    found = {
         "floor_bytes": floor,
         "floor_ms": rounded([1e3 * floor / ceiling["copy_bytes_per_s"]])[0],
         "eager_relative_error": rounded([path.eager_error], 2)[0],
@@ -284,7 +301,13 @@ def measure(plan: Plan, ceiling: dict, model: Llama) -> tuple[dict, list[str]]:
         "tilings": {name: vars(tiling) for name, tiling in tilings.items()},
         "points": points,
     }
-    return record, failed
+    return found, failed
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that some rungs need, where they are installed."""
+    there = [p for p in ("transformers", "triton") if importlib.util.find_spec(p)]
+    return record.versions(*there)
 
 
 def release(plan: Plan) -> None:

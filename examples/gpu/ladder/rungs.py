@@ -64,7 +64,8 @@ def static_layer(
 ) -> torch.Tensor:
     """One layer over a cache of fixed size, keys and values [K, C, D]; the place comes from the device.
 
-    All tokens of the cache take part, and the mask [C] leaves out those to come. Query heads
+    All places of the cache take part, and the mask [C], added to the scores, leaves out those to come
+    (as booleans it would be made into numbers again in every layer). Query heads
     that share a KV head are rows of one product, which needs no copy of the keys.
     """
     normed = rms_norm(x, x.shape[1:], attention_norm, EPSILON)
@@ -153,6 +154,7 @@ class Static(Growing):
         s, like = model.shape, model.embedding
         self.position = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.places = torch.arange(capacity, device=self.device)
+        self.nothing = like.new_zeros(capacity)
         rotation = torch.view_as_real(model.rotation(0, capacity))
         self.turns = rotation.reshape(capacity, s.head_dim // 2, 2).contiguous()
         # Zeros: the mask multiplies what it leaves out by zero, and zero times NaN is NaN.
@@ -173,7 +175,7 @@ class Static(Growing):
     def step(self) -> torch.Tensor:
         x = self.model.embedding[self.newest]
         turn = self.turns[self.position][0]
-        mask = self.places <= self.position
+        mask = self.nothing.masked_fill(self.places > self.position, -torch.inf)
         for layer, keys, values in zip(
             self.model.layers, self.keys, self.values, strict=True
         ):
