@@ -34,6 +34,7 @@ extensions = [
     "site_assets",
     "redirects",
     "accessible",
+    "style_sheet",
     "latex_book",
 ]
 
