@@ -6,6 +6,7 @@ are of the medians of the turns. Load time and peak memory are of a process of t
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import numpy as np
 
 from examples import cli
 from examples.engine import model as engine
+from examples.engine.generate import CHUNK
 from examples.engine.runner import NumpyRunner
 from tools import ROOT
 
@@ -27,15 +29,16 @@ BUDGETS = {  # name: (limit, whether it is a floor)
     "peak memory, GB": (1.1, False),
     "load, s": (2.0, False),
 }
-LOAD = """
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+LOAD = f"""
 import resource, time
 start = time.perf_counter()
 from examples.engine import model
 from examples.engine.runner import NumpyRunner
 runner = NumpyRunner(model.load()[0])
 print(time.perf_counter() - start)
-sequence = runner.open(512)
-runner.step([(sequence, list(range(100, 356)))])
+sequence = runner.open({CHUNK})
+runner.step([(sequence, list(range(100, 100 + {CHUNK})))])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
@@ -89,7 +92,7 @@ def copy_bandwidth() -> float:
 
 
 def of_process() -> tuple[float, float]:
-    """Seconds to load, and peak bytes after a prefill of 256 tokens; the better of three."""
+    """Seconds to load, and peak bytes after the largest step of a request's prompt; the better of three."""
     runs = []
     for _ in range(3):
         done = subprocess.run(
@@ -137,7 +140,17 @@ def over_budget(figures: dict[str, float]) -> list[str]:
     return missed
 
 
+def one_thread() -> None:
+    """CommandError unless the library under NumPy was told to use one thread."""
+    for name in THREADS:
+        if os.environ.get(name) != "1":
+            raise cli.CommandError(
+                f"the budgets are for one thread; {name} is {os.environ.get(name)}, not 1"
+            )
+
+
 def main() -> None:
+    one_thread()
     print(
         f"NumPy {np.__version__}, one thread, context {CONTEXT}, medians of {TURNS} turns\n"
     )

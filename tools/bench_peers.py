@@ -24,8 +24,9 @@ from examples.engine import chat, weights
 from examples.engine import model as engine
 from examples.engine.gguf import GGUF
 from examples.engine.runner import NumpyRunner
-from tools import ROOT
+from tools import ROOT, bench_engine
 
+MODULES = ("torch", "transformers", "gguf", "llama_cpp")
 PACKAGES = ("torch", "transformers", "gguf", "llama-cpp-python")
 PROMPT, WRITTEN, TURNS = 256, 32, 5
 COPY = ROOT / "_build" / "peers" / "SmolLM2-135M-Instruct.F32.gguf"
@@ -95,6 +96,10 @@ def with_transformers() -> Peer:
         rope_parameters={"rope_type": "default", "rope_theta": c.rope_base},
     )  # fmt: skip
     peer = LlamaForCausalLM(config).eval()
+    print(
+        f"transformers: {peer.dtype}, attention {peer.config._attn_implementation}, "
+        f"PyTorch {torch.backends.cpu.get_cpu_capability()}"
+    )
 
     def halves(w: np.ndarray, heads: int) -> np.ndarray:
         """Rows (0, 1), (2, 3), ... of each head as (0, 2, ...), (1, 3, ...), as transformers pairs them."""
@@ -135,13 +140,15 @@ def with_transformers() -> Peer:
 
 
 def with_llama_cpp() -> Peer:
-    from llama_cpp import Llama
+    from llama_cpp import Llama, llama_print_system_info
 
     path = f32_copy(weights.checked(weights.find()), COPY)
     peer = Llama(
         str(path), n_ctx=PROMPT + 2 * WRITTEN, n_batch=PROMPT, n_ubatch=PROMPT, n_threads=1,
         n_threads_batch=1, type_k=0, type_v=0, logits_all=False, verbose=False,
     )  # fmt: skip
+    built = llama_print_system_info().decode()
+    print(f"llama.cpp: {' '.join(built.split())}, keys and values in F32")
 
     def step(ids: list[int]) -> int:
         peer.eval(ids)
@@ -184,11 +191,8 @@ def prompt() -> list[int]:
 
 
 def main() -> None:
-    if missing := [
-        p
-        for p in ("torch", "transformers", "gguf", "llama_cpp")
-        if not importlib.util.find_spec(p)
-    ]:
+    bench_engine.one_thread()
+    if missing := [name for name in MODULES if not importlib.util.find_spec(name)]:
         raise cli.CommandError(
             f"{missing[0]} is not installed; make bench-peers installs it"
         )
@@ -197,9 +201,10 @@ def main() -> None:
         f"{record.cpu_name()}, one thread, Python {platform.python_version()}\n{versions}"
     )
     print(
-        f"prompt {PROMPT} tokens, {WRITTEN} written greedily, float32, medians of {TURNS} turns\n"
+        f"prompt {PROMPT} tokens, {WRITTEN} written greedily, float32, medians of {TURNS} turns"
     )
     ids, peers = prompt(), {name: make() for name, make in PEERS.items()}
+    print()
     written = {name: turn(peer, ids)[2] for name, peer in peers.items()}
     for name, tokens in written.items():
         if tokens != written["NumPy engine"]:

@@ -4,7 +4,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=_build/peers
 if [ ! -e "$venv/.installed" ]; then
-  command -v cmake g++ >/dev/null || echo "bench-peers: llama-cpp-python is compiled; it needs a C++ compiler" >&2
+  if ! command -v c++ >/dev/null; then
+    echo "error: llama-cpp-python is compiled here, and there is no C++ compiler (c++); install one" >&2
+    exit 2
+  fi
   mkdir -p _build
   "$1" -m venv "$venv"
   echo "bench-peers: installing requirements/peers.txt into $venv (llama.cpp is compiled: up to half an hour)"

@@ -51,9 +51,10 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 
 def attention_weights(q: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """How much each of the newest n tokens takes from each of all T: [K, H / K, n, T], rows sum to 1.
+    """How much the newest n tokens take from each of all T: [K, H / K, n, T].
 
-    q [H, n, head_dim], k [K, T, head_dim]; H / K neighboring query heads share a key-value head.
+    Rows sum to 1. q [H, n, head_dim], k [K, T, head_dim]; H / K neighboring query heads
+    share a key-value head.
     """
     heads, new, dim = q.shape
     kv_heads, total, _ = k.shape

@@ -134,9 +134,9 @@ class Model:
         return rms_norm(x, self.output_norm, self.config.epsilon) @ self.head
 
     def residual(self, parts: Sequence[Part]) -> np.ndarray:
-        """The residual stream [n, d] after the last layer: the new tokens of all parts in a row.
+        """The residual stream [n, d] after all layers: the parts' new tokens in a row.
 
-        Each weight is multiplied once with all of them; only attention is done part by part.
+        Each weight is multiplied once with all of them; attention goes part by part.
         """
         positions = np.concatenate([self._positions(part) for part in parts])
         angles = rope_angles(positions, self.config.head_dim, self.config.rope_base)

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -44,12 +45,15 @@ class Sampling:
             ("frequency_penalty", -2, 2, "from -2 to 2"),
         ):
             value = getattr(self, name)
-            if isinstance(value, bool) or not low <= value <= high:  # NaN fails too
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if not number or not low <= value <= high:  # NaN fails too
                 raise CommandError(f"{name} is {wanted}, not {value}")
         if self.top_k != int(self.top_k):
             raise CommandError(f"top_k is a whole number, not {self.top_k}")
-        if self.seed is not None and not 0 <= self.seed < 2**64:
-            raise CommandError(f"seed is from 0 to 2**64 - 1, not {self.seed}")
+        if self.seed is not None:
+            whole = isinstance(self.seed, Integral) and not isinstance(self.seed, bool)
+            if not whole or not 0 <= self.seed < 2**64:
+                raise CommandError(f"seed is from 0 to 2**64 - 1, not {self.seed}")
 
 
 def repeated_less(
@@ -90,7 +94,8 @@ def top_k(logits: np.ndarray, k: int) -> np.ndarray:
 def top_p(logits: np.ndarray, p: float) -> np.ndarray:
     """Keep the fewest most likely tokens that have p of the probability together.
 
-    Nucleus sampling, Holtzman et al. 2020, arXiv 1904.09751. The most likely token always stays.
+    Nucleus sampling, Holtzman et al. 2020, arXiv 1904.09751. The most likely token
+    always stays.
     """
     order = np.argsort(-logits, kind="stable")
     before = np.cumsum(softmax(logits[order].astype(np.float64)))

@@ -37,10 +37,10 @@ class StopStrings:
         self._held = ""
 
     def feed(self, text: str) -> tuple[str, bool]:
-        """What may be shown now, and whether a stop string came; after one, nothing may be fed.
+        """What may be shown now, and whether a stop string came, which ends it all.
 
-        Of several, the one that is complete first ends the text, and of those the longest, so the
-        outcome does not depend on how the text was cut into pieces.
+        Of several, the one that is complete first ends the text, and of those the
+        longest, so the outcome does not depend on how the text was cut into pieces.
         """
         text, self._held = self._held + text, ""
         ends = [(at + len(s), -len(s)) for s in self.stops if (at := text.find(s)) >= 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator
 
 from examples import record
 from examples.figures import style
@@ -15,10 +16,10 @@ WORDS = {
     "zh_CN": {
         "without a cache": "无缓存",
         "with a cache": "有缓存",
-        "computed in this step": "本步计算",
+        "computed in this pass": "本次计算",
         "read from the cache": "从缓存读取",
         "position in the sequence": "序列中的位置",
-        "decode step": "解码步",
+        "forward pass": "前向传播",
         "context (tokens)": "上下文长度（token）",
         "time of one step (ms)": "一步的时间（ms）",
         "predicted": "预测",
@@ -75,14 +76,14 @@ def steps(say: Say) -> Figure:
             axes.tick_params(length=0)
             axes.spines[["left", "bottom"]].set_visible(False)
             axes.set_xlabel(say("position in the sequence"))
-        panels[0].set_ylabel(say("decode step"))
+        panels[0].set_ylabel(say("forward pass"))
         keys = [
             Rectangle(
                 (0, 0), 1, 1, facecolor=COLORS["decode"], edgecolor=COLORS["decode"]
             ),
             Rectangle((0, 0), 1, 1, facecolor="none", edgecolor=COLORS["kv"], lw=1.3),
         ]
-        labels = [say("computed in this step"), say("read from the cache")]
+        labels = [say("computed in this pass"), say("read from the cache")]
         figure.legend(
             keys,
             labels,
@@ -119,6 +120,7 @@ def _steps_over_context(say: Say, stem: str) -> Figure:
         axes.set(xscale="log", yscale="log")
         axes.set_xticks(sorted({p["context"] for p in points}))
         style.plain_ticks(axes.xaxis, style.thousands)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         style.plain_ticks(axes.yaxis)
         axes.set_xlabel(say("context (tokens)"))
         axes.set_ylabel(say("time of one step (ms)"))
@@ -150,24 +152,25 @@ def h200_batch(say: Say) -> Figure:
         shapes.named("Llama-3.1-8B"),
         data["ceilings"]["read_bytes_per_s"],
     )
-    batch = np.array([p["batch"] for p in points])
-    context = points[0]["context"]
-    weights = np.full(len(batch), memory.weight_bytes_read(shape)) / bandwidth * 1e3
+    context, read = points[0]["context"], memory.weight_bytes_read(shape)
+    batch = np.arange(1, points[-1]["batch"] + 1)
+    weights = np.full(len(batch), read / bandwidth * 1e3)
     caches = batch * context * memory.kv_bytes_per_token(shape) / bandwidth * 1e3
+    # Two bytes and two operations for each weight and sequence.
+    arithmetic = batch * read / data["ceilings"]["flop_per_s"] * 1e3
+    predicted = np.maximum(weights, arithmetic) + caches
     with style.canvas() as (figure, axes):
         axes.fill_between(batch, 0, weights, color=COLORS["weights"], alpha=0.55, lw=0)
         axes.fill_between(
             batch, weights, weights + caches, color=COLORS["kv"], alpha=0.55, lw=0
         )
-        axes.plot(
-            batch, [p["predicted_ms"] for p in points], color=COLORS["decode"], lw=1.2
-        )
-        axes.plot(
-            batch, [record.median(p) for p in points], "o", color=COLORS["decode"]
-        )
+        axes.plot(batch, predicted, color=COLORS["decode"], lw=1.2)
+        sizes = [p["batch"] for p in points]
+        times = [record.median(p) for p in points]
+        axes.plot(sizes, times, "o", color=COLORS["decode"])
         axes.annotate(
             say("predicted"),
-            (batch[-1], points[-1]["predicted_ms"]),
+            (batch[-1], predicted[-1]),
             (-12, 0),
             "data",
             "offset points",
@@ -190,9 +193,9 @@ def h200_batch(say: Say) -> Figure:
             color=COLORS["decode"],
             ha="right",
         )
-        axes.set_xlim(0, batch[-1] * 1.03)
+        axes.set_xlim(-4, batch[-1] * 1.03)
         axes.set_ylim(0)
-        axes.set_xticks(batch[1:] if batch[0] == 1 else batch)
+        axes.set_xticks(sizes, [str(size) if size != 8 else "" for size in sizes])
         axes.set_xlabel(say("batch size"))
         axes.set_ylabel(say("time of one step (ms)"))
     return figure

@@ -49,6 +49,8 @@ class Layer:
 class Llama:
     """Random weights of a shape, and the forward pass over them."""
 
+    rope_base = ROPE_BASE
+
     def __init__(self, shape: Shape, device: str, dtype: torch.dtype, seed: int = 0):
         """Each product keeps the size of its input: entries have variance 1 / in.
 
@@ -186,7 +188,7 @@ class Llama:
     def rotation(self, past: int, new: int) -> torch.Tensor:
         """RoPE's unit complex numbers [n, 1, D / 2] for positions past .. past + n - 1."""
         device, half = self.embedding.device, self.shape.head_dim // 2
-        frequency = ROPE_BASE ** (
+        frequency = self.rope_base ** (
             -torch.arange(half, device=device, dtype=torch.float32) / half
         )
         position = torch.arange(past, past + new, device=device, dtype=torch.float32)

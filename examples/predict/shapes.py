@@ -99,7 +99,10 @@ class Shape:
 
     @property
     def active_parameters(self) -> int:
-        """Parameters that one token passes through: all, but for the experts that it does not visit."""
+        """Parameters that one token passes through: all, but for the experts that it does not visit.
+
+        The embedding table counts whole, though a token reads one row of it.
+        """
         e = self.experts
         if e is None:
             return self.parameters

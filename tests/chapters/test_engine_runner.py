@@ -113,6 +113,19 @@ def test_a_batch_computes_on_for_those_that_are_done(loaded):
     assert waste.finished == 40 - len(alone)
 
 
+def test_a_padded_row_has_the_keys_of_its_prompt_alone(loaded, prompts):
+    """Keys are turned by their positions: equal keys are equal positions."""
+    model = loaded[0]
+    ids, before = batch.padded(prompts, pad=0)
+    together = batch.PaddedBatch(model, before, ids.shape[1])
+    together.forward(ids)
+    for row, prompt in enumerate(prompts):
+        cache = model.new_cache(len(prompt))
+        model.forward(prompt, cache)
+        keys = together.keys[:, row, :, before[row] :]
+        assert np.abs(keys - cache.keys).max() < CLOSE
+
+
 def test_padding_is_never_looked_at(loaded, prompts):
     ids, before = batch.padded(prompts, pad=0)
     other, _ = batch.padded(prompts, pad=777)
@@ -143,6 +156,7 @@ def test_the_observed_pass_is_the_plain_one(loaded, prompts):
         np.abs(seen.logits - model.forward(prompts[0], every_position=True)).max()
         < 1e-3
     )
+    assert (seen.stream[0] == model.embedding[prompts[0]]).all()
     assert np.allclose(seen.attention.sum(-1), 1, atol=1e-5)
     assert (np.triu(seen.attention, 1) == 0).all(), "no token looks ahead"
     assert (inspection.logit_lens(model, seen.stream[-1]) == seen.logits).all()

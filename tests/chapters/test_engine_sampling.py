@@ -88,6 +88,26 @@ def test_20_000_draws_from_the_real_model_s_logits_follow_the_distribution(loade
     assert statistic < bound
 
 
+class Fixed:
+    """Random numbers that are always the same one."""
+
+    def __init__(self, number: float):
+        self.number = number
+
+    def random(self) -> float:
+        return self.number
+
+
+@pytest.mark.parametrize(
+    ("number", "token"), [(0.0, 1), (np.nextafter(1.0, 0.0), 2), (0.5, 1)]
+)
+def test_a_draw_at_the_edge_falls_on_no_token_that_was_cut(number, token):
+    sampler = Sampler(Sampling(top_k=2))
+    sampler.random = Fixed(number)
+    logits = np.array([-9.0, 3.0, 2.0, -9.0], dtype=np.float32)
+    assert sampler.choose(logits) == token
+
+
 def test_temperature_zero_is_greedy_and_takes_the_lower_of_two_equals():
     tied = np.array([0.0, 3.0, 3.0], dtype=np.float32)
     sampler = Sampler(Sampling(temperature=0))
@@ -162,6 +182,25 @@ def test_one_seed_one_sequence_and_requests_do_not_disturb_each_other():
     assert len(unseeded) > 1
 
 
+def test_the_order_is_penalties_temperature_top_k_top_p_min_p():
+    """Where the order decides which tokens are left."""
+
+    def left(**settings) -> int:
+        return np.count_nonzero(distribution(**settings))
+
+    # The likeliest has 0.53, and 0.29 at temperature 3: the temperature comes before the cut.
+    assert left(top_p=0.5) == 1 and left(top_p=0.5, temperature=3) == 3
+    # Of the two that top-k leaves, it has 0.73, which is enough for top-p alone.
+    assert left(top_p=0.6) == 2 and left(top_p=0.6, top_k=2) == 1
+    # Were min-p first, it would leave these same two, and top-p then one.
+    assert left(min_p=0.3) == 2 and left(top_p=0.6, min_p=0.3) == 2
+    # A penalty of 1 makes the first two equal before the temperature sharpens them.
+    sampler = Sampler(Sampling(presence_penalty=1, temperature=0.1))
+    sampler.written[0] += 1
+    found = sampler.distribution(LOGITS)
+    assert found[0] == pytest.approx(found[1])
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -176,7 +215,15 @@ def test_one_seed_one_sequence_and_requests_do_not_disturb_each_other():
         ({"repetition_penalty": 0}, "repetition_penalty is from 0.01"),
         ({"presence_penalty": 3}, "presence_penalty is from -2 to 2"),
         ({"frequency_penalty": True}, "frequency_penalty is from -2 to 2"),
+        ({"temperature": "hot"}, "temperature is from 0 to 100, not hot"),
+        ({"top_p": math.nan}, "top_p is above 0"),
+        ({"top_k": None}, "top_k is 0 .no cut. or a count of tokens, not None"),
+        ({"min_p": math.nan}, "min_p is from 0 to 1"),
+        ({"repetition_penalty": math.inf}, "repetition_penalty is from 0.01"),
         ({"seed": -1}, "seed is from 0"),
+        ({"seed": 2**64}, "seed is from 0"),
+        ({"seed": 1.5}, "seed is from 0 to 2..64 - 1, not 1.5"),
+        ({"seed": True}, "seed is from 0"),
     ],
 )
 def test_absurd_settings_name_what_is_accepted(settings, message):

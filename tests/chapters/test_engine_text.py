@@ -6,11 +6,12 @@ import itertools
 import random
 
 import jinja2
+import numpy as np
 import pytest
 
 from examples.cli import CommandError
 from examples.engine import chat
-from examples.engine.generate import Writer, stream
+from examples.engine.generate import CHUNK, Writer, stream
 from examples.engine.runner import NumpyRunner
 from examples.engine.sampling import Sampling
 from examples.engine.text import StopStrings, Utf8Stream
@@ -47,6 +48,35 @@ def test_bytes_that_are_no_text_become_marks_and_what_follows_is_kept():
     assert characters.feed(b"b") == "\N{REPLACEMENT CHARACTER}b"
     assert characters.feed("缓".encode()[:2]) == ""
     assert characters.flush() == "\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_any_bytes_however_cut_give_the_text_that_they_give_at_once(seed):
+    """Halves of characters, forbidden bytes, characters out of range: nothing lost, nothing split."""
+    draws = random.Random(seed)
+    parts = [
+        b"a",
+        "缓".encode(),
+        "🤗".encode(),
+        b"\xe7",
+        b"\x80",
+        b"\xff",
+        b"\xf4\x90",
+        b"\xed\xa0",
+    ]
+    data = b"".join(draws.choices(parts, k=12))
+    characters = Utf8Stream()
+    shown = "".join(map(characters.feed, cuts(data, 6, seed))) + characters.flush()
+    assert shown == data.decode("utf-8", errors="replace")
+
+
+def test_two_cuts_at_every_pair_of_bytes():
+    """From bytes to what is shown: no half character, no part of the stop string, nothing missing."""
+    data, stop = "naïve 缓存🤗 满了 end".encode(), "🤗 满"
+    for a, b in itertools.combinations(range(len(data) + 1), 2):
+        characters, stops = Utf8Stream(), StopStrings([stop])
+        pieces = [characters.feed(part) for part in (data[:a], data[a:b], data[b:])]
+        assert shown_by(stops, [*pieces, characters.flush()]) == "naïve 缓存"
 
 
 def shown_by(stops: StopStrings, pieces) -> str:
@@ -135,6 +165,35 @@ def test_a_character_of_several_tokens_comes_whole(loaded):
     assert [cut.write(token).text for token in ids[:2]][-1].endswith(
         "\N{REPLACEMENT CHARACTER}"
     )
+
+
+class Recorder:
+    """A runner that notes what is asked of it and always gives the same logits."""
+
+    context, vocabulary = 8192, 4
+
+    def __init__(self):
+        self.steps: list[list[int]] = []
+
+    def open(self, capacity: int) -> int:
+        return 1
+
+    def step(self, work):
+        self.steps += [list(ids) for _, ids in work]
+        return np.arange(self.vocabulary, dtype=np.float32)[None]
+
+    def close(self, sequence: int) -> None:
+        pass
+
+
+@pytest.mark.parametrize("length", [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5])
+def test_a_prompt_goes_in_whole_and_by_chunks(loaded, length):
+    runner, prompt = Recorder(), [n % 7 for n in range(length)]
+    pieces = list(stream(runner, loaded[1], prompt, GREEDY, 3))
+    assert [piece.token for piece in pieces] == [3, 3, 3]
+    assert list(itertools.chain(*runner.steps)) == [*prompt, 3, 3]
+    assert max(map(len, runner.steps)) <= CHUNK
+    assert len(runner.steps) == -(-length // CHUNK) + 2
 
 
 def test_closing_an_answer_gives_its_memory_back(loaded):

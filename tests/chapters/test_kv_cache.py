@@ -155,7 +155,7 @@ def test_values_are_numbers_with_units():
         number, _, unit = text.partition(values.NBSP)
         assert re.fullmatch(r"[\d,]+(\.\d+)?", number), key
         assert unit in ("", "B", "KiB", "MiB", "GiB", "MB", "GB", "ms", "s", "GB/s", "TB/s",
-                        "TFLOP/s", "token/s", "%"), key  # fmt: skip
+                        "GFLOP/s", "TFLOP/s", "token/s", "%"), key  # fmt: skip
 
 
 # The exercises' answers, worked by hand here.
@@ -201,8 +201,33 @@ def test_exercise_5_a_window_changes_nothing_until_it_is_full(loaded, monkeypatc
     window = kv_cache.WindowCache(c.layers, c.kv_heads, c.head_dim, len(ids) + 48)
     monkeypatch.setattr(model, "new_cache", lambda capacity: window, raising=False)
     windowed = list(greedy(model, ids, 48))
-    same = (
-        window.window - len(ids) + 1
-    )  # the token that follows 32 tokens still saw all of them
+    # The token that follows 32 tokens still saw all of them.
+    same = window.window - len(ids) + 1
     assert windowed[:same] == full[:same]
-    assert windowed != full
+    pairs = zip(windowed, full, strict=True)
+    differs = next(i for i, (one, other) in enumerate(pairs) if one != other)
+    assert len(ids) + differs + 1 == kv_cache.FIRST_TO_DIFFER >= 34
+
+
+def test_the_line_of_the_batch_figure_goes_through_the_recorded_predictions():
+    """The figure computes it for every batch size; the data holds it for six."""
+    data = record.load("kv-cache--h200-batch")
+    read, token = memory.weight_bytes_read(LLAMA), memory.kv_bytes_per_token(LLAMA)
+    ceiling = data["ceilings"]
+    for point in data["points"]:
+        batch = point["batch"]
+        weights = max(
+            read / ceiling["read_bytes_per_s"], batch * read / ceiling["flop_per_s"]
+        )
+        caches = batch * point["context"] * token / ceiling["read_bytes_per_s"]
+        assert (weights + caches) * 1e3 == pytest.approx(
+            point["predicted_ms"], rel=0.01
+        )
+
+
+def test_the_command_on_the_page_has_the_card_that_the_text_computes():
+    page = (ROOT / "chapters/bottlenecks/kv-cache.md").read_text("utf-8")
+    share = values.lookup("kv-cache--vllm-share").split(values.NBSP)[0]
+    assert f"--context 8192 --card {share}" in page
+    tokens = values.lookup("kv-cache--vllm-tokens").replace(",", "")
+    assert abs(int(tokens) - memory.tokens_that_fit(LLAMA, float(share) * 1e9)) < 1000
