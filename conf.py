@@ -34,6 +34,7 @@ extensions = [
     "site_assets",
     "redirects",
     "accessible",
+    "site_script",
     "style_sheet",
     "latex_book",
 ]
@@ -83,7 +84,6 @@ html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static/web"]
 html_css_files = ["book.css"]
-html_js_files = [("book.js", {"defer": "defer"}), ("search.js", {"type": "module"})]
 html_copy_source = False
 html_use_index = False
 html_math_renderer = "temml"

@@ -50,6 +50,21 @@
     }
   }
 
+  // The menu stands under its button, at the page's end side.
+  function bindThemeMenu() {
+    const menu = document.getElementById("book-theme-menu");
+    const button = document.querySelector(".theme-switch-button");
+    if (!menu || !button) return;
+    menu.addEventListener("beforetoggle", () => {
+      const at = button.getBoundingClientRect();
+      menu.style.top = `${at.bottom}px`;
+      menu.style.right = `${document.documentElement.clientWidth - at.right}px`;
+    });
+    menu.addEventListener("click", (event) => {
+      if (event.target.closest("button")) menu.hidePopover();
+    });
+  }
+
   function bindScrollers() {
     const boxes = ".math-scroll, .book-figure, .pst-scrollable-table-container";
     const mark = (box) => {
@@ -64,6 +79,7 @@
     bindDrawer("primary", "(min-width: 960px)");
     bindDrawer("secondary", "(min-width: 1200px)");
     bindLanguages();
+    bindThemeMenu();
     bindScrollers();
   });
 })();
