@@ -29,6 +29,7 @@ extensions = [
     "chapter_numbers",
     "values",
     "inline_figures",
+    "tables",
     "listings",
     "temml_math",
     "site_assets",

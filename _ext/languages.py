@@ -53,6 +53,7 @@ CHINESE = {
     "Show or hide the page's contents": "显示或隐藏本页目录",
     "Book contents": "全书目录",
     "Show or hide its pages": "显示或隐藏其下各页",
+    "Table": "表格",
     "The authors of LLM Inference from Principles to Production": (
         "《LLM 从原理到生产级推理》作者"
     ),

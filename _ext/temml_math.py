@@ -31,6 +31,7 @@ from docutils import nodes
 from fontTools import subset
 from languages import own_pages
 from sphinx.errors import ExtensionError
+from sphinx.locale import _
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
@@ -117,7 +118,7 @@ def visit_inline(self, node) -> None:
 
 
 def visit_display(self, node) -> None:
-    """A block that scrolls inside itself on a phone, its number beside it; search leaves it out."""
+    """A block that scrolls inside itself on a phone, its number in view; search leaves it out."""
     block = self.starttag(
         node, "div", CLASS="math-block", **{"data-pagefind-ignore": ""}
     )
@@ -125,7 +126,7 @@ def visit_display(self, node) -> None:
     self.body.append(f'<div class="math-scroll">{formula(node, display=True)}</div>')
     if node["number"]:
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
-        self.add_permalink_ref(node, self.builder.config.html_permalinks_icon)
+        self.add_permalink_ref(node, _("Link to this equation"))
         self.body.append("</span>")
     self.body.append("</div>\n")
     raise nodes.SkipNode
