@@ -31,6 +31,8 @@ extensions = [
     "inline_figures",
     "tables",
     "listings",
+    "exercises",
+    "tips",
     "temml_math",
     "site_assets",
     "redirects",
@@ -84,7 +86,10 @@ html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static/web"]
 html_css_files = ["book.css"]
-html_js_files = [("book.js", {"defer": "defer"}), ("search.js", {"type": "module"})]
+html_js_files = [
+    *((name, {"defer": "defer"}) for name in ("book.js", "tips.js", "zoom.js", "print.js")),
+    ("search.js", {"type": "module"}),
+]
 html_copy_source = False
 html_use_index = False
 html_math_renderer = "temml"
