@@ -31,6 +31,8 @@ extensions = [
     "inline_figures",
     "tables",
     "listings",
+    "exercises",
+    "tips",
     "temml_math",
     "site_assets",
     "redirects",

@@ -54,6 +54,10 @@ CHINESE = {
     "Book contents": "全书目录",
     "Show or hide its pages": "显示或隐藏其下各页",
     "Table": "表格",
+    "Enlarge the figure": "放大插图",
+    "Larger": "放大",
+    "Smaller": "缩小",
+    "Close": "关闭",
     "The authors of LLM Inference from Principles to Production": (
         "《LLM 从原理到生产级推理》作者"
     ),

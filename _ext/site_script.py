@@ -22,6 +22,9 @@ SCRIPTS = (
     "_static/scripts/pydata-sphinx-theme.js",
     "_static/book.js",
     "_static/search.js",
+    "_static/tips.js",
+    "_static/zoom.js",
+    "_static/print.js",
 )
 # Read by nothing once the parts are joined.
 GONE = (
