@@ -87,7 +87,10 @@ html_title = project
 html_static_path = ["_static/web"]
 html_css_files = ["book.css"]
 html_js_files = [
-    *((name, {"defer": "defer"}) for name in ("book.js", "tips.js", "zoom.js", "print.js")),
+    *(
+        (name, {"defer": "defer"})
+        for name in ("book.js", "tips.js", "zoom.js", "print.js")
+    ),
     ("search.js", {"type": "module"}),
 ]
 html_copy_source = False

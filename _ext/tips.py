@@ -113,9 +113,7 @@ def on_page(app, pagename, templatename, context, doctree) -> None:
             f'<div id="{name}" data-name="{escape(tip.name)}">{tip.html}</div>'
             for name, tip in used.items()
         )
-        body += (
-            f'<div class="book-tips" data-pagefind-ignore="all" hidden>\n{texts}\n</div>'
-        )
+        body += f'<div class="book-tips" data-pagefind-ignore="all" hidden>\n{texts}\n</div>'
     context["body"] = body
 
 

@@ -81,7 +81,9 @@ def test_the_copy_button_works_from_the_keyboard_and_is_in_view(site, tab, folde
     assert box["y"] + box["height"] <= caption["y"] + caption["height"] + 1
     copy.focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("navigator.clipboard.readText().then((text) => text.includes('examples.attention'))")
+    page.wait_for_function(
+        "navigator.clipboard.readText().then((text) => text.includes('examples.attention'))"
+    )
 
 
 # ---- exercises and solutions -------------------------------------------------------------------
@@ -89,20 +91,33 @@ def test_the_copy_button_works_from_the_keyboard_and_is_in_view(site, tab, folde
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_exercise_leads_to_its_solution_and_back(folder):
     solutions = (SITE / folder / SOLUTIONS).read_text("utf-8")
-    blocks = re.findall(r'<div class="solution docutils container" id="([^"]+)">\n<p class="solution-title">'
-        r'<a class="solution-exercise[^"]*" href="[^"#]*#([^"]+)">', solutions)
+    blocks = re.findall(
+        r'<div class="solution docutils container" id="([^"]+)">\n<p class="solution-title">'
+        r'<a class="solution-exercise[^"]*" href="[^"#]*#([^"]+)">',
+        solutions,
+    )
     back = dict(blocks)
     seen = 0
     for path in (SITE / folder / "chapters").glob("*/*.html"):
         html = path.read_text("utf-8")
-        boxes = re.findall(r'<div class="exercise admonition" id="([^"]+)">\n(<p class="admonition-title">.*?</p>)', html)
+        boxes = re.findall(
+            r'<div class="exercise admonition" id="([^"]+)">\n(<p class="admonition-title">.*?</p>)',
+            html,
+        )
         for exercise, title in boxes:
-            solution = re.search(r'class="exercise-solution[^"]*" href="[^"#]*#([^"]+)"', title)
+            solution = re.search(
+                r'class="exercise-solution[^"]*" href="[^"#]*#([^"]+)"', title
+            )
             assert re.search(r">\D+\d+ <a", title), "the title has its number"
+            text = re.sub(
+                "<[^>]*>", "", html.split(f'id="{exercise}">')[1].split("</div>")[0]
+            )
+            assert not re.search(r"[(（]\s*([)）]|$)", text.strip()), (
+                "the brackets went with the link"
+            )
             assert solution and back[solution[1]] == exercise
             seen += 1
     assert seen == len(back) == solutions.count('class="solution ') >= 20
-    assert not re.search(r"[(（]\s*[)）]", solutions), "the brackets went with the link"
 
 
 # ---- tips ---------------------------------------------------------------------------------------
@@ -112,16 +127,28 @@ def test_links_to_terms_and_references_have_their_text_on_the_page(folder):
     found = {"term": 0, "cite": 0}
     for path in (SITE / folder / "chapters").rglob("*.html"):
         html = path.read_text("utf-8")
-        texts = dict(re.findall(r'<div id="(tip-[^"]+)" data-name="[^"]*">(.*?)</div>', html, re.DOTALL))
+        texts = dict(
+            re.findall(
+                r'<div id="(tip-[^"]+)" data-name="[^"]*">(.*?)</div>', html, re.DOTALL
+            )
+        )
         assert not [text for text in texts.values() if "<a" in text or "id=" in text]
-        for name, tip in re.findall(r'class="reference internal book-(term|cite)"[^>]*aria-describedby="([^"]+)"', html):
+        for name, tip in re.findall(
+            r'class="reference internal book-(term|cite)"[^>]*aria-describedby="([^"]+)"',
+            html,
+        ):
             assert len(re.sub("<[^>]*>", "", texts[tip])) > 10
             found[name] += 1
         if path.stem not in ("glossary", "references"):
-            assert not re.findall(r'<a class="reference internal" href="[^"]*(?:glossary.html#term-|references.html#id)', html)
+            assert not re.findall(
+                r'<a class="reference internal" href="[^"]*(?:glossary.html#term-|references.html#id)',
+                html,
+            )
         if folder == "zh/":
             terms = [text for tip, text in texts.items() if tip.startswith("tip-term")]
-            assert not [text for text in terms if not re.search("[\u4e00-\u9fff]", text)]
+            assert not [
+                text for text in terms if not re.search("[\u4e00-\u9fff]", text)
+            ]
     assert found["term"] > 40 and found["cite"] > 40
 
 
@@ -152,7 +179,9 @@ def test_a_tip_follows_the_focus(site, tab):
     page = tab()
     page.goto(f"{site}/{CHAPTER}")
     tip, cite = page.locator(".book-tip"), page.locator("a.book-cite").first
-    cite.evaluate("link => link.closest('p').querySelector('a').focus({focusVisible: true})")
+    cite.evaluate(
+        "link => link.closest('p').querySelector('a').focus({focusVisible: true})"
+    )
     for _ in range(5):
         if cite.evaluate("link => link === document.activeElement"):
             break
@@ -160,7 +189,9 @@ def test_a_tip_follows_the_focus(site, tab):
     tip.wait_for(state="visible")
     assert "Bahdanau" in tip.inner_text()
     page.keyboard.press("Escape")
-    assert not tip.is_visible() and cite.evaluate("link => link === document.activeElement")
+    assert not tip.is_visible() and cite.evaluate(
+        "link => link === document.activeElement"
+    )
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Tab")
     tip.wait_for(state="visible")
@@ -213,7 +244,10 @@ def test_a_tip_at_the_edge_stays_in_the_window(site, tab):
 def test_a_figure_fills_the_window_and_focus_returns(site, tab, folder, width):
     page = tab(width)
     page.goto(f"{site}/{folder}{CHAPTER}")
-    button, dialog = page.locator(".figure-zoom").first, page.locator("dialog.book-zoomed")
+    button, dialog = (
+        page.locator(".figure-zoom").first,
+        page.locator("dialog.book-zoomed"),
+    )
     button.focus()
     page.keyboard.press("Enter")
     dialog.wait_for(state="visible")
@@ -271,5 +305,9 @@ def test_a_figure_s_words_change_with_the_theme(site, tab):
     for scheme in ("light", "dark"):
         page = tab(color_scheme=scheme)
         page.goto(f"{site}/{CHAPTER}")
-        colors.add(page.locator(".book-figure svg text").first.evaluate("one => getComputedStyle(one).fill"))
+        colors.add(
+            page.locator(".book-figure svg text").first.evaluate(
+                "one => getComputedStyle(one).fill"
+            )
+        )
     assert len(colors) == 2
