@@ -64,7 +64,9 @@ def tips_of(app, docname: str) -> Tips:
             )
             found |= {(docname, anchor): tip for anchor in term["ids"]}
     for entry in doctree.findall(nodes.citation):
-        html = text_of(app.builder, entry.children[1:])
+        text = text_of(app.builder, entry.children[1:])
+        inner = text.replace("<p>", "").replace("</p>", " ").strip()
+        html = f'<cite lang="en">{inner}</cite>'  # titles stay as published
         found |= {(docname, anchor): Tip("cite", "", html) for anchor in entry["ids"]}
     return found
 

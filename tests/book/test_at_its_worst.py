@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import unicodedata
 
@@ -205,7 +206,7 @@ def test_the_tab_key_visits_all_in_order_and_shows_where_it_is(
     assert len(inside) >= 30, "the skip link leads to the text"
     for one in inside:
         assert one["inView"] and one["shown"], one
-    for before, after in zip(inside, inside[1:], strict=False):
+    for before, after in itertools.pairwise(inside):
         assert after["top"] + after["tall"] + 60 >= before["top"], (before, after)
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 
 from tests.book.conftest import SITE
 from tools import LANGUAGES
+
+import exercises  # isort: skip
+import inline_figures  # isort: skip
+import listings  # isort: skip
+import tips  # isort: skip
 
 FOLDERS = [f"{one.folder}/" if one.folder else "" for one in LANGUAGES.values()]
 PAGES = sorted(
@@ -86,6 +94,49 @@ def test_the_copy_button_works_from_the_keyboard_and_is_in_view(site, tab, folde
     )
 
 
+def caption(text: str, repository: str) -> nodes.caption:
+    """A listing's caption as the page's writer gets it."""
+    document = new_document("page")
+    config = SimpleNamespace(listing_repository=repository)
+    document.settings.env = SimpleNamespace(config=config)
+    document += nodes.caption("", text)
+    listings.PathCaption(document).run()
+    return document[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "repository", "link"),
+    [
+        (
+            "examples/kv_cache.py",
+            "https://x.org/a/b",
+            "https://x.org/a/b/blob/HEAD/examples/kv_cache.py",
+        ),
+        ("examples/kv_cache.py", "", None),
+        ("examples/not_there.py", "https://x.org/a/b", None),
+    ],
+)
+def test_a_listing_leads_to_its_file_when_a_repository_is_configured(
+    text, repository, link
+):
+    made = caption(text, repository)
+    assert made.astext() == text and list(made.findall(nodes.literal))
+    links = [one["refuri"] for one in made.findall(nodes.reference)]
+    assert links == ([link] if link else [])
+
+
+def test_a_caption_in_words_stays_as_it_is():
+    made = caption("The loop, and what it prints", "https://x.org/a/b")
+    assert not list(made.findall(nodes.literal)) and not list(
+        made.findall(nodes.reference)
+    )
+
+
+def test_the_repository_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("BOOK_REPOSITORY", "https://x.org/a/b/")
+    assert listings.repository() == "https://x.org/a/b"
+
+
 # ---- exercises and solutions -------------------------------------------------------------------
 @pytest.mark.built
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -118,6 +169,40 @@ def test_every_exercise_leads_to_its_solution_and_back(folder):
             assert solution and back[solution[1]] == exercise
             seen += 1
     assert seen == len(back) == solutions.count('class="solution ') >= 20
+
+
+@pytest.mark.parametrize(("before", "after"), [("even? (", ")"), ("均匀？（", "）")])
+def test_brackets_go_with_the_link_and_the_question_stays(before, after):
+    link = nodes.reference("", "Solution", refuri="solutions.html#sol-x")
+    text = nodes.paragraph("", "", nodes.Text(before), link, nodes.Text(after))
+    box = nodes.admonition(
+        "", nodes.title("", "Exercise 1"), text, classes=["exercise"]
+    )
+    document = new_document("page")
+    document += box
+    exercises.Exercises(document).run()
+    assert text.astext() == before.rstrip("( （")
+    assert box[0].astext() == "Exercise 1 Solution" and link["classes"] == [
+        "exercise-solution"
+    ]
+
+
+def test_a_solution_ends_where_the_next_begins():
+    section = nodes.section()
+    for name in ("a", "b"):
+        link = nodes.reference("", "Exercise", refuri=f"x.html#ex-{name}")
+        section += nodes.paragraph(
+            "", "", link, nodes.Text(". It is."), ids=[f"sol-{name}"]
+        )
+        section += nodes.literal_block("", name)
+    section += nodes.section("", nodes.paragraph("", "after"))
+    document = new_document("page")
+    document += section
+    exercises.Exercises(document).run()
+    assert [one["ids"] for one in section[:2]] == [["sol-a"], ["sol-b"]] and len(
+        section
+    ) == 3
+    assert [one.astext() for one in section[0]] == ["Exercise", "It is.", "a"]
 
 
 # ---- tips ---------------------------------------------------------------------------------------
@@ -237,6 +322,26 @@ def test_a_tip_at_the_edge_stays_in_the_window(site, tab):
         page.mouse.move(1, 1)
 
 
+@pytest.mark.parametrize(
+    ("page", "href", "place"),
+    [
+        (
+            "chapters/a/b",
+            "../appendix/glossary.html#term-x",
+            ("chapters/appendix/glossary", "term-x"),
+        ),
+        (
+            "chapters/appendix/b",
+            "glossary.html#term-x",
+            ("chapters/appendix/glossary", "term-x"),
+        ),
+        ("chapters/a/b", "#here", ("chapters/a/b", "here")),
+    ],
+)
+def test_a_link_s_target_is_found_from_its_page(page, href, place):
+    assert tips.target(page, href) == place
+
+
 # ---- figures ------------------------------------------------------------------------------------
 @browser
 @pytest.mark.parametrize("width", [1280, 390])
@@ -279,6 +384,24 @@ def test_a_tap_on_the_drawing_enlarges_it_where_it_was_tapped(site, tab):
     assert abs(large["x"] + 0.8 * large["width"] - spot[0]) < 3
     page.locator(".zoom-close").tap()
     page.locator("dialog.book-zoomed").wait_for(state="detached")
+
+
+@pytest.mark.parametrize(
+    ("svg", "width"),
+    [
+        (
+            '<svg viewBox="0 0 374.4 200"><text style="font-size: 9px">a</text></svg>',
+            375,
+        ),
+        (
+            '<svg viewBox="0 0 300 200"><text style="font: 12px x">a</text><text style="font-size: 6px">b</text></svg>',
+            450,
+        ),
+        ('<svg viewBox="0 0 300 200"><path/></svg>', 0),
+    ],
+)
+def test_a_drawing_is_as_wide_as_its_smallest_word_needs(svg, width):
+    assert inline_figures.least_width(svg) == width
 
 
 @browser
