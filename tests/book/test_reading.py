@@ -235,6 +235,14 @@ def test_links_to_terms_and_references_have_their_text_on_the_page(folder):
                 text for text in terms if not re.search("[\u4e00-\u9fff]", text)
             ]
     assert found["term"] > 40 and found["cite"] > 40
+    references = (SITE / folder / "chapters/appendix/references.html").read_text(
+        "utf-8"
+    )
+    entries = references.split('<div class="citation"')[1:]
+    assert len(entries) > 40
+    assert {entry.count('<span class="label">') for entry in entries} == {1}, (
+        "each reference stands on its own page once"
+    )
 
 
 @browser
