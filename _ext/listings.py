@@ -48,7 +48,9 @@ class PathCaption(SphinxPostTransform):
                 caption.children = []
                 base = self.config.listing_repository
                 if base and (ROOT / text).is_file():
-                    name = nodes.reference("", "", name, refuri=f"{base}/blob/HEAD/{text}")
+                    name = nodes.reference(
+                        "", "", name, refuri=f"{base}/blob/HEAD/{text}"
+                    )
                 caption += name
 
 

@@ -43,6 +43,7 @@ FONT = PACKAGES / "@fontsource/stix-two-math/files/stix-two-math-latin-400-norma
 STYLE = PACKAGES / "temml/dist/Temml-STIX2.css"
 MATH = re.compile(r"<math\b.*?</math>", re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
+LONG = 20  # signs: a formula in a line that may be wider than a phone
 ENTITY = re.compile(r"&#x([0-9a-fA-F]+);")
 ENVIRONMENT = re.compile(r"\\begin\{(\w+\*?)\}(?:(?!\\begin).)*?\\end\{\1\}", re.DOTALL)
 
@@ -113,7 +114,10 @@ def formula(node: nodes.Element, display: bool) -> str:
 
 
 def visit_inline(self, node) -> None:
-    self.body.append(formula(node, display=False))
+    """A formula in a line; browsers do not break it, so a long one can scroll on a phone."""
+    mathml = formula(node, display=False)
+    long = len(TAG.sub("", mathml)) > LONG
+    self.body.append(f'<span class="math-long">{mathml}</span>' if long else mathml)
     raise nodes.SkipNode
 
 

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from html import escape
 
 from docutils import nodes
+from sphinxcontrib.bibtex.transforms import (
+    BibliographyTransform,
+    node_text_transform,
+)
 
 LINK = re.compile(r'<a class="reference internal" href="([^"]*)"([^>]*)>')
 ANCHOR = re.compile(r"</?a\b[^>]*>")
@@ -35,12 +39,10 @@ class Tip:
 Tips = dict[tuple[str, str], Tip]  # by page and anchor
 
 
-def sources(env) -> list[str]:
-    """The pages on which terms and references stand."""
+def glossaries(env) -> list[str]:
+    """The pages on which terms stand."""
     objects = env.get_domain("std").objects.items()
-    pages = {page for (kind, _), (page, _) in objects if kind == "term"}
-    citations = env.get_domain("cite").citations
-    return sorted(pages | {one.bibliography_key.docname for one in citations})
+    return sorted({page for (kind, _), (page, _) in objects if kind == "term"})
 
 
 def text_of(builder, children: list[nodes.Node]) -> str:
@@ -52,20 +54,32 @@ def text_of(builder, children: list[nodes.Node]) -> str:
     return OWN_ID.sub("", ANCHOR.sub("", html)).strip()
 
 
-def tips_of(app, docname: str) -> Tips:
-    """The tips whose text stands on one page: a glossary or a list of references."""
-    doctree = app.env.get_and_resolve_doctree(docname, app.builder)
+def term_tips(app, docname: str) -> Tips:
+    """The definitions that stand on a page."""
+    doctree = app.env.get_and_resolve_doctree(
+        docname, app.builder, tags=app.builder.tags
+    )
     found: Tips = {}
     for item in doctree.findall(nodes.definition_list_item):
-        definition = [c for c in item if isinstance(c, nodes.definition)]
+        definition = next(one for one in item if isinstance(one, nodes.definition))
+        html = text_of(app.builder, definition.children)
         for term in item.findall(nodes.term):
-            tip = Tip(
-                "term", term.astext(), text_of(app.builder, definition[0].children)
-            )
+            tip = Tip("term", term.astext(), html)
             found |= {(docname, anchor): tip for anchor in term["ids"]}
-    for entry in doctree.findall(nodes.citation):
-        html = text_of(app.builder, entry.children[1:])
-        found |= {(docname, anchor): Tip("cite", "", html) for anchor in entry["ids"]}
+    return found
+
+
+def cite_tips(app) -> Tips:
+    """The references. Not taken from their page: to resolve it twice would print each of them twice."""
+    found: Tips = {}
+    for one in app.env.get_domain("cite").citations:
+        paragraph = BibliographyTransform.backend.paragraph(one.formatted_entry)
+        node_text_transform(paragraph)
+        text = text_of(app.builder, [paragraph])
+        inner = text.replace("<p>", "").replace("</p>", " ").strip()
+        html = f'<cite lang="en">{inner}</cite>'  # titles stay as published
+        place = (one.bibliography_key.docname, one.citation_id)
+        found[place] = Tip("cite", "", html)
     return found
 
 
@@ -73,9 +87,9 @@ def tips(app) -> Tips:
     """All tips of the edition, made when the first page asks."""
     known = getattr(app, "book_tips", None)
     if known is None:
-        known = {}
-        for docname in sources(app.env):
-            known |= tips_of(app, docname)
+        known = cite_tips(app)
+        for docname in glossaries(app.env):
+            known |= term_tips(app, docname)
         app.book_tips = known
     return known
 
@@ -113,16 +127,14 @@ def on_page(app, pagename, templatename, context, doctree) -> None:
             f'<div id="{name}" data-name="{escape(tip.name)}">{tip.html}</div>'
             for name, tip in used.items()
         )
-        body += (
-            f'<div class="book-tips" data-pagefind-ignore="all" hidden>\n{texts}\n</div>'
-        )
+        body += f'<div class="book-tips" data-pagefind-ignore="all" hidden>\n{texts}\n</div>'
     context["body"] = body
 
 
 def on_updated(app, env) -> list[str]:
     """Pages carry words of other pages: write all again when those have changed."""
-    text = "".join(env.get_doctree(docname).astext() for docname in sources(env))
-    for one in env.get_domain("cite").citations:  # not in the page before it is written
+    text = "".join(env.get_doctree(docname).astext() for docname in glossaries(env))
+    for one in env.get_domain("cite").citations:
         text += str(one.formatted_entry.text)
     now = hashlib.sha256(text.encode()).hexdigest()
     before, env.book_tips = getattr(env, "book_tips", now), now

@@ -66,7 +66,7 @@
   }
 
   function bindScrollers() {
-    const boxes = ".math-scroll, .book-figure, .table-box";
+    const boxes = ".math-scroll, .math-long, .book-figure, .table-box";
     const mark = (box) => {
       if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
       else box.removeAttribute("tabindex");

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 
 from tests.book.conftest import SITE
 from tools import LANGUAGES
+
+import exercises  # isort: skip
+import inline_figures  # isort: skip
+import listings  # isort: skip
+import tips  # isort: skip
 
 FOLDERS = [f"{one.folder}/" if one.folder else "" for one in LANGUAGES.values()]
 PAGES = sorted(
@@ -81,7 +89,52 @@ def test_the_copy_button_works_from_the_keyboard_and_is_in_view(site, tab, folde
     assert box["y"] + box["height"] <= caption["y"] + caption["height"] + 1
     copy.focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("navigator.clipboard.readText().then((text) => text.includes('examples.attention'))")
+    page.wait_for_function(
+        "navigator.clipboard.readText().then((text) => text.includes('examples.attention'))"
+    )
+
+
+def caption(text: str, repository: str) -> nodes.caption:
+    """A listing's caption as the page's writer gets it."""
+    document = new_document("page")
+    config = SimpleNamespace(listing_repository=repository)
+    document.settings.env = SimpleNamespace(config=config)
+    document += nodes.caption("", text)
+    listings.PathCaption(document).run()
+    return document[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "repository", "link"),
+    [
+        (
+            "examples/kv_cache.py",
+            "https://x.org/a/b",
+            "https://x.org/a/b/blob/HEAD/examples/kv_cache.py",
+        ),
+        ("examples/kv_cache.py", "", None),
+        ("examples/not_there.py", "https://x.org/a/b", None),
+    ],
+)
+def test_a_listing_leads_to_its_file_when_a_repository_is_configured(
+    text, repository, link
+):
+    made = caption(text, repository)
+    assert made.astext() == text and list(made.findall(nodes.literal))
+    links = [one["refuri"] for one in made.findall(nodes.reference)]
+    assert links == ([link] if link else [])
+
+
+def test_a_caption_in_words_stays_as_it_is():
+    made = caption("The loop, and what it prints", "https://x.org/a/b")
+    assert not list(made.findall(nodes.literal)) and not list(
+        made.findall(nodes.reference)
+    )
+
+
+def test_the_repository_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("BOOK_REPOSITORY", "https://x.org/a/b/")
+    assert listings.repository() == "https://x.org/a/b"
 
 
 # ---- exercises and solutions -------------------------------------------------------------------
@@ -89,20 +142,67 @@ def test_the_copy_button_works_from_the_keyboard_and_is_in_view(site, tab, folde
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_exercise_leads_to_its_solution_and_back(folder):
     solutions = (SITE / folder / SOLUTIONS).read_text("utf-8")
-    blocks = re.findall(r'<div class="solution docutils container" id="([^"]+)">\n<p class="solution-title">'
-        r'<a class="solution-exercise[^"]*" href="[^"#]*#([^"]+)">', solutions)
+    blocks = re.findall(
+        r'<div class="solution docutils container" id="([^"]+)">\n<p class="solution-title">'
+        r'<a class="solution-exercise[^"]*" href="[^"#]*#([^"]+)">',
+        solutions,
+    )
     back = dict(blocks)
     seen = 0
     for path in (SITE / folder / "chapters").glob("*/*.html"):
         html = path.read_text("utf-8")
-        boxes = re.findall(r'<div class="exercise admonition" id="([^"]+)">\n(<p class="admonition-title">.*?</p>)', html)
+        boxes = re.findall(
+            r'<div class="exercise admonition" id="([^"]+)">\n(<p class="admonition-title">.*?</p>)',
+            html,
+        )
         for exercise, title in boxes:
-            solution = re.search(r'class="exercise-solution[^"]*" href="[^"#]*#([^"]+)"', title)
+            solution = re.search(
+                r'class="exercise-solution[^"]*" href="[^"#]*#([^"]+)"', title
+            )
             assert re.search(r">\D+\d+ <a", title), "the title has its number"
+            text = re.sub(
+                "<[^>]*>", "", html.split(f'id="{exercise}">')[1].split("</div>")[0]
+            )
+            assert not re.search(r"[(（]\s*([)）]|$)", text.strip()), (
+                "the brackets went with the link"
+            )
             assert solution and back[solution[1]] == exercise
             seen += 1
     assert seen == len(back) == solutions.count('class="solution ') >= 20
-    assert not re.search(r"[(（]\s*[)）]", solutions), "the brackets went with the link"
+
+
+@pytest.mark.parametrize(("before", "after"), [("even? (", ")"), ("均匀？（", "）")])
+def test_brackets_go_with_the_link_and_the_question_stays(before, after):
+    link = nodes.reference("", "Solution", refuri="solutions.html#sol-x")
+    text = nodes.paragraph("", "", nodes.Text(before), link, nodes.Text(after))
+    box = nodes.admonition(
+        "", nodes.title("", "Exercise 1"), text, classes=["exercise"]
+    )
+    document = new_document("page")
+    document += box
+    exercises.Exercises(document).run()
+    assert text.astext() == before.rstrip("( （")
+    assert box[0].astext() == "Exercise 1 Solution" and link["classes"] == [
+        "exercise-solution"
+    ]
+
+
+def test_a_solution_ends_where_the_next_begins():
+    section = nodes.section()
+    for name in ("a", "b"):
+        link = nodes.reference("", "Exercise", refuri=f"x.html#ex-{name}")
+        section += nodes.paragraph(
+            "", "", link, nodes.Text(". It is."), ids=[f"sol-{name}"]
+        )
+        section += nodes.literal_block("", name)
+    section += nodes.section("", nodes.paragraph("", "after"))
+    document = new_document("page")
+    document += section
+    exercises.Exercises(document).run()
+    assert [one["ids"] for one in section[:2]] == [["sol-a"], ["sol-b"]] and len(
+        section
+    ) == 3
+    assert [one.astext() for one in section[0]] == ["Exercise", "It is.", "a"]
 
 
 # ---- tips ---------------------------------------------------------------------------------------
@@ -112,17 +212,37 @@ def test_links_to_terms_and_references_have_their_text_on_the_page(folder):
     found = {"term": 0, "cite": 0}
     for path in (SITE / folder / "chapters").rglob("*.html"):
         html = path.read_text("utf-8")
-        texts = dict(re.findall(r'<div id="(tip-[^"]+)" data-name="[^"]*">(.*?)</div>', html, re.DOTALL))
+        texts = dict(
+            re.findall(
+                r'<div id="(tip-[^"]+)" data-name="[^"]*">(.*?)</div>', html, re.DOTALL
+            )
+        )
         assert not [text for text in texts.values() if "<a" in text or "id=" in text]
-        for name, tip in re.findall(r'class="reference internal book-(term|cite)"[^>]*aria-describedby="([^"]+)"', html):
+        for name, tip in re.findall(
+            r'class="reference internal book-(term|cite)"[^>]*aria-describedby="([^"]+)"',
+            html,
+        ):
             assert len(re.sub("<[^>]*>", "", texts[tip])) > 10
             found[name] += 1
         if path.stem not in ("glossary", "references"):
-            assert not re.findall(r'<a class="reference internal" href="[^"]*(?:glossary.html#term-|references.html#id)', html)
+            assert not re.findall(
+                r'<a class="reference internal" href="[^"]*(?:glossary.html#term-|references.html#id)',
+                html,
+            )
         if folder == "zh/":
             terms = [text for tip, text in texts.items() if tip.startswith("tip-term")]
-            assert not [text for text in terms if not re.search("[\u4e00-\u9fff]", text)]
+            assert not [
+                text for text in terms if not re.search("[\u4e00-\u9fff]", text)
+            ]
     assert found["term"] > 40 and found["cite"] > 40
+    references = (SITE / folder / "chapters/appendix/references.html").read_text(
+        "utf-8"
+    )
+    entries = references.split('<div class="citation"')[1:]
+    assert len(entries) > 40
+    assert {entry.count('<span class="label">') for entry in entries} == {1}, (
+        "each reference stands on its own page once"
+    )
 
 
 @browser
@@ -152,7 +272,9 @@ def test_a_tip_follows_the_focus(site, tab):
     page = tab()
     page.goto(f"{site}/{CHAPTER}")
     tip, cite = page.locator(".book-tip"), page.locator("a.book-cite").first
-    cite.evaluate("link => link.closest('p').querySelector('a').focus({focusVisible: true})")
+    cite.evaluate(
+        "link => link.closest('p').querySelector('a').focus({focusVisible: true})"
+    )
     for _ in range(5):
         if cite.evaluate("link => link === document.activeElement"):
             break
@@ -160,7 +282,9 @@ def test_a_tip_follows_the_focus(site, tab):
     tip.wait_for(state="visible")
     assert "Bahdanau" in tip.inner_text()
     page.keyboard.press("Escape")
-    assert not tip.is_visible() and cite.evaluate("link => link === document.activeElement")
+    assert not tip.is_visible() and cite.evaluate(
+        "link => link === document.activeElement"
+    )
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Tab")
     tip.wait_for(state="visible")
@@ -206,6 +330,26 @@ def test_a_tip_at_the_edge_stays_in_the_window(site, tab):
         page.mouse.move(1, 1)
 
 
+@pytest.mark.parametrize(
+    ("page", "href", "place"),
+    [
+        (
+            "chapters/a/b",
+            "../appendix/glossary.html#term-x",
+            ("chapters/appendix/glossary", "term-x"),
+        ),
+        (
+            "chapters/appendix/b",
+            "glossary.html#term-x",
+            ("chapters/appendix/glossary", "term-x"),
+        ),
+        ("chapters/a/b", "#here", ("chapters/a/b", "here")),
+    ],
+)
+def test_a_link_s_target_is_found_from_its_page(page, href, place):
+    assert tips.target(page, href) == place
+
+
 # ---- figures ------------------------------------------------------------------------------------
 @browser
 @pytest.mark.parametrize("width", [1280, 390])
@@ -213,7 +357,10 @@ def test_a_tip_at_the_edge_stays_in_the_window(site, tab):
 def test_a_figure_fills_the_window_and_focus_returns(site, tab, folder, width):
     page = tab(width)
     page.goto(f"{site}/{folder}{CHAPTER}")
-    button, dialog = page.locator(".figure-zoom").first, page.locator("dialog.book-zoomed")
+    button, dialog = (
+        page.locator(".figure-zoom").first,
+        page.locator("dialog.book-zoomed"),
+    )
     button.focus()
     page.keyboard.press("Enter")
     dialog.wait_for(state="visible")
@@ -247,6 +394,24 @@ def test_a_tap_on_the_drawing_enlarges_it_where_it_was_tapped(site, tab):
     page.locator("dialog.book-zoomed").wait_for(state="detached")
 
 
+@pytest.mark.parametrize(
+    ("svg", "width"),
+    [
+        (
+            '<svg viewBox="0 0 374.4 200"><text style="font-size: 9px">a</text></svg>',
+            375,
+        ),
+        (
+            '<svg viewBox="0 0 300 200"><text style="font: 12px x">a</text><text style="font-size: 6px">b</text></svg>',
+            450,
+        ),
+        ('<svg viewBox="0 0 300 200"><path/></svg>', 0),
+    ],
+)
+def test_a_drawing_is_as_wide_as_its_smallest_word_needs(svg, width):
+    assert inline_figures.least_width(svg) == width
+
+
 @browser
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_figure_s_words_are_large_enough_on_a_phone(site, tab, folder):
@@ -271,5 +436,9 @@ def test_a_figure_s_words_change_with_the_theme(site, tab):
     for scheme in ("light", "dark"):
         page = tab(color_scheme=scheme)
         page.goto(f"{site}/{CHAPTER}")
-        colors.add(page.locator(".book-figure svg text").first.evaluate("one => getComputedStyle(one).fill"))
+        colors.add(
+            page.locator(".book-figure svg text").first.evaluate(
+                "one => getComputedStyle(one).fill"
+            )
+        )
     assert len(colors) == 2

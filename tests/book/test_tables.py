@@ -33,7 +33,7 @@ def test_every_table_stands_in_a_named_box_that_takes_focus():
 
 CHAPTERS = [f"{folder}chapters/principles/attention.html" for folder in FOLDERS]
 SPILLS = """() => [...document.querySelectorAll("article *")].filter((one) => {
-    if (one.closest(".table-box, .math-scroll, .book-figure, pre, dialog, .headerlink") && !one.matches(".table-box")) return false;
+    if (one.closest(".table-box, .math-scroll, .math-long, .book-figure, pre, dialog, .headerlink") && !one.matches(".table-box, .math-long")) return false;
     return one.getBoundingClientRect().right > document.documentElement.clientWidth + 1;
 }).map((one) => one.outerHTML.slice(0, 120))"""
 
