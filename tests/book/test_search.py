@@ -27,7 +27,10 @@ def bare(page: Path) -> str:
     html = page.read_text("utf-8")
     article = html[html.index("data-pagefind-body") : html.index("</article>")]
     article = search_index.for_index(article)
-    article = article.partition('<div data-pagefind-ignore class="toctree-wrapper')[0]
+    # Lists of pages, and the tips of terms, end an article.
+    article = re.split(
+        '<div (?:data-pagefind-ignore class="toctree|class="book-tips)', article
+    )[0]
     for dropped in ("svg", "math", "script"):
         article = re.sub(rf"<{dropped}\b.*?</{dropped}>", "", article, flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", article))
