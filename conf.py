@@ -33,7 +33,12 @@ extensions = [
     "listings",
     "exercises",
     "tips",
+    "checked",
     "temml_math",
+    "page_meta",
+    "cards",
+    "sitemap",
+    "not_found",
     "site_assets",
     "redirects",
     "accessible",
@@ -94,7 +99,7 @@ html_show_sourcelink = False
 html_show_sphinx = False
 html_permalinks_icon = "#"
 html_last_updated_fmt = None
-html_baseurl = ""  # set in the environment of a release: BOOK_BASEURL
+html_baseurl = ""  # from the setting baseurl (_ext/settings.py)
 html_theme_options = {
     "home_page_in_toc": False,
     "show_navbar_depth": 2,

@@ -6,13 +6,13 @@ A new language is one line in LANGUAGES; words it does not have are shown in Eng
 from __future__ import annotations
 
 import gettext
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polib
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from settings import setting
 from sphinx import locale
 
 
@@ -53,6 +53,12 @@ CHINESE = {
     "Show or hide the page's contents": "显示或隐藏本页目录",
     "Book contents": "全书目录",
     "Show or hide its pages": "显示或隐藏其下各页",
+    "Facts checked on": "事实核对于",
+    "Page not found": "找不到此页",
+    "There is no page at this address. It may have moved; a search in the book finds it.": (
+        "此地址没有页面，可能已移到别处；请在书中搜索。"
+    ),
+    "To the cover": "回到封面",
     "Table": "表格",
     "Enlarge the figure": "放大插图",
     "Larger": "放大",
@@ -226,7 +232,7 @@ def on_config(app, config) -> None:
         others = locale.get_translator(catalog)
         locale.translators["general", catalog] = Interface(here, others)
     app.translator = locale.get_translator()
-    if base := os.environ.get("BOOK_BASEURL", "").rstrip("/"):
+    if base := setting("baseurl"):
         config.html_baseurl = f"{base}/{here.folder}/" if here.folder else f"{base}/"
 
 
@@ -252,7 +258,7 @@ def on_page(app, pagename, templatename, context, doctree) -> None:
     """Give the templates the page's twins, its PDF, and a notice when it is not fully translated."""
     language = app.config.language
     here = LANGUAGES[language]
-    base = os.environ.get("BOOK_BASEURL", "").rstrip("/")
+    base = setting("baseurl")
     context["say"] = here.say
     context["book_pdf"] = (
         relative(pagename, language, f"pdf/{here.pdf}") if here.pdf else ""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tomllib
 from pathlib import Path, PurePath
 
 from docutils import nodes
+from settings import setting
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
@@ -26,13 +25,6 @@ class ListingLanguage(SphinxTransform):
             suffix = PurePath(node.get("source", "")).suffix
             if suffix in LANGUAGES and "language" not in node:
                 node["language"] = LANGUAGES[suffix]
-
-
-def repository() -> str:
-    """The address of the book's repository: BOOK_REPOSITORY, else pyproject's [tool.book]; "" for none."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    configured = settings["tool"].get("book", {}).get("repository", "")
-    return os.environ.get("BOOK_REPOSITORY", configured).rstrip("/")
 
 
 class PathCaption(SphinxPostTransform):
@@ -55,7 +47,7 @@ class PathCaption(SphinxPostTransform):
 
 
 def setup(app):
-    app.add_config_value("listing_repository", repository(), "html", str)
+    app.add_config_value("listing_repository", setting("repository"), "html", str)
     app.add_transform(ListingLanguage)
     app.add_post_transform(PathCaption)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

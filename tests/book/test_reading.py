@@ -15,6 +15,7 @@ from tools import LANGUAGES
 import exercises  # isort: skip
 import inline_figures  # isort: skip
 import listings  # isort: skip
+import settings  # isort: skip
 import tips  # isort: skip
 
 FOLDERS = [f"{one.folder}/" if one.folder else "" for one in LANGUAGES.values()]
@@ -134,7 +135,7 @@ def test_a_caption_in_words_stays_as_it_is():
 
 def test_the_repository_comes_from_the_environment(monkeypatch):
     monkeypatch.setenv("BOOK_REPOSITORY", "https://x.org/a/b/")
-    assert listings.repository() == "https://x.org/a/b"
+    assert settings.setting("repository") == "https://x.org/a/b"
 
 
 # ---- exercises and solutions -------------------------------------------------------------------
