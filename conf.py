@@ -36,6 +36,8 @@ extensions = [
     "checked",
     "temml_math",
     "page_meta",
+    "page_links",
+    "markdown_pages",
     "cards",
     "sitemap",
     "not_found",
@@ -91,7 +93,7 @@ gettext_language_team = "Simplified Chinese"
 html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static/web"]
-html_css_files = ["book.css"]
+html_css_files = ["book.css", "extras.css"]
 html_copy_source = False
 html_use_index = False
 html_math_renderer = "temml"

@@ -4,6 +4,9 @@
 | --- | --- | --- |
 | `repository` | address of the book's repository | no links to files, no way to edit or report |
 | `baseurl` | address of the published site | no sitemap, cards or canonical addresses |
+| `branch` | of the repository, for links to edit a page | `main` |
+| `comments-repo`, `comments-repo-id`, `comments-category`, `comments-category-id` | what giscus asks for | no comments |
+| `comments-host` | where giscus is served from | its own site |
 
 The environment goes before the file. Every setting is a text; "" is none.
 """

@@ -25,6 +25,8 @@ SCRIPTS = (
     "_static/tips.js",
     "_static/zoom.js",
     "_static/print.js",
+    "_static/page_links.js",
+    "_static/shortcuts.js",
 )
 # Read by nothing once the parts are joined.
 GONE = (

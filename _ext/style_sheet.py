@@ -28,6 +28,7 @@ SHEETS = (
     "_static/sphinx-design.min.css",
     "_static/math.css",
     "_static/book.css",
+    "_static/extras.css",
 )
 GONE = (*SHEETS, "_static/styles/theme.css")
 # What scripts of the browser or of the theme put on a page while it is read.

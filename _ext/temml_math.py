@@ -89,6 +89,7 @@ class Temml:
 
 
 temml = Temml()
+rendered: dict[str, str] = {}  # the TeX of every formula of this build, by its MathML
 
 
 def as_lines(tex: str) -> str:
@@ -110,6 +111,7 @@ def formula(node: nodes.Element, display: bool) -> str:
     if error:
         logger.warning("formula: %s", error, location=node, type="book", subtype="math")
         return ""
+    rendered[mathml] = tex.strip()
     return mathml
 
 
