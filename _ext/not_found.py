@@ -27,7 +27,7 @@ def words(language: str) -> list[dict[str, str]]:
             "link": here.say("To the cover"),
             "href": "index.html"
             if code == language
-            else f"{up}{here.folder}/index.html".removeprefix("/"),
+            else up + "/".join(filter(None, (here.folder, "index.html"))),
         }
         for code in order
     ]

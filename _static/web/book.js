@@ -73,11 +73,6 @@
     };
     const watch = new ResizeObserver((entries) => entries.forEach((one) => mark(one.target)));
     document.querySelectorAll(boxes).forEach((box) => watch.observe(box));
-    // A section that is not laid out yet has boxes of no certain width: look again when it is, and before
-    // the keyboard gets there.
-    const again = () => document.querySelectorAll(boxes).forEach(mark);
-    document.addEventListener("contentvisibilityautostatechange", again, true);
-    addEventListener("load", again);
   }
 
   document.addEventListener("DOMContentLoaded", () => {

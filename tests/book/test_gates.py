@@ -322,4 +322,4 @@ def test_faults_make_the_command_fail(book):
     assert run().returncode == 0
     edit(PAGE, "which comes first", "which takes 31 ms")(book)
     done = run()
-    assert done.returncode == 1 and f"{PAGE}:10: 31 ms" in done.stdout
+    assert done.returncode == 1 and f"{PAGE}:13: 31 ms" in done.stdout

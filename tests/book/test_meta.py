@@ -195,6 +195,11 @@ def test_a_wrong_address_is_answered_in_the_book_s_own_way(site, tab, language):
             )
             != "16px"
         )
+        links = page.locator("article a").evaluate_all(
+            "links => links.map((a) => a.href)"
+        )
+        twin = {"en": f"{site}/zh/index.html", "zh_CN": f"{site}/index.html"}[language]
+        assert links[1] == twin
         page.locator("article a").first.click()
         assert page.url == "/".join(filter(None, (site, here.folder, "index.html")))
 

@@ -321,7 +321,9 @@ def test_pages_are_readable_without_scripts(site, tab, folder):
 
 
 # Names of things, the same in every language, that the interface may show.
-KEPT = re.compile(r"\b(PDF|English|Ctrl|K|LLM|KV|CC BY|Apache|GPU|CPU|H200)\b")
+KEPT = re.compile(
+    r"\b(PDF|English|Ctrl|K|LLM|KV|CC BY|Apache|GPU|CPU|H200|LinkedIn|X)\b"
+)
 
 
 def test_no_english_word_in_the_chinese_interface(site, tab):

@@ -66,7 +66,6 @@ def test_a_wide_table_scrolls_by_key_and_keeps_its_caption_in_view(site, tab, na
     page = tab(320)
     page.goto(f"{site}/{name}")
     box = page.locator(".table-box").first
-    box.scroll_into_view_if_needed()  # what is far away is not laid out
     box.evaluate(
         "box => box.querySelectorAll('td').forEach((one) => one.style.minWidth = '20rem')"
     )
