@@ -63,6 +63,7 @@ def test_keys_lead_where_the_list_says(site, tab, folder):
     assert page.locator("#book-shortcuts").is_visible()
     assert page.locator("#book-shortcuts dt").count() == 6
     page.keyboard.press("Escape")
+    page.locator("#book-shortcuts").wait_for(state="hidden")
     page.keyboard.press("/")
     assert page.locator("#pst-search-dialog input").evaluate(
         "one => one === document.activeElement"
@@ -70,6 +71,7 @@ def test_keys_lead_where_the_list_says(site, tab, folder):
     page.keyboard.type("d]l")  # letters of a query are no keys
     assert page.locator("#pst-search-dialog input").input_value() == "d]l"
     page.keyboard.press("Escape")
+    page.locator("#pst-search-dialog").wait_for(state="hidden")
     page.keyboard.press("d")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.keyboard.press("c")
