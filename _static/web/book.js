@@ -50,8 +50,23 @@
     }
   }
 
+  // The menu stands under its button, at the page's end side.
+  function bindThemeMenu() {
+    const menu = document.getElementById("book-theme-menu");
+    const button = document.querySelector(".theme-switch-button");
+    if (!menu || !button) return;
+    menu.addEventListener("beforetoggle", () => {
+      const at = button.getBoundingClientRect();
+      menu.style.top = `${at.bottom}px`;
+      menu.style.right = `${document.documentElement.clientWidth - at.right}px`;
+    });
+    menu.addEventListener("click", (event) => {
+      if (event.target.closest("button")) menu.hidePopover();
+    });
+  }
+
   function bindScrollers() {
-    const boxes = ".math-scroll, .book-figure, .pst-scrollable-table-container";
+    const boxes = ".math-scroll, .math-long, .book-figure, .table-box";
     const mark = (box) => {
       if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
@@ -64,6 +79,7 @@
     bindDrawer("primary", "(min-width: 960px)");
     bindDrawer("secondary", "(min-width: 1200px)");
     bindLanguages();
+    bindThemeMenu();
     bindScrollers();
   });
 })();
