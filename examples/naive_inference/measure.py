@@ -12,9 +12,12 @@ from itertools import pairwise
 import numpy as np
 
 from examples import kv_cache, record, request
-from examples.engine import chat, layers
+from examples.engine import chat, layers, weights
 from examples.engine import model as engine
+from examples.engine.gguf import GGUF
+from examples.engine.tokenizer import Tokenizer
 from examples.naive_inference import again
+from examples.naive_inference.bill import Turn
 from examples.predict import flops, shapes
 from examples.predict.shapes import Shape
 
@@ -25,6 +28,26 @@ EVERY = 16  # of the long answer, this many tokens lie between two recorded step
 CONTEXTS = (32, 64, 128, 256, 512, 1024)
 LENGTHS = 64  # texts of 1 to so many tokens are lengthened by one
 EDITED = " helpful", " careful"  # a word of the system message, and what replaces it
+
+
+# A conversation with SmolLM2; a test holds the answers to what the model writes greedily.
+TURNS = [
+    (request.QUESTION, request.ANSWER),
+    ("What is the capital of Italy?", "The capital of Italy is Rome."),
+    (
+        "Which of the two cities is larger?",
+        "The capital of France is Paris, while the capital of Italy is Rome.",
+    ),
+    (
+        "Name a famous building in Paris.",
+        "The capital of France is Paris, while the capital of Italy is Rome.",
+    ),
+    (
+        "And one in Rome.",
+        "The capital of Italy is Rome, while the capital of France is Paris.",
+    ),
+    ("Thank you!", "You're welcome! I'm glad I could help."),
+]
 
 
 def processor_ms(work: Callable[[], object]) -> float:
@@ -50,6 +73,18 @@ def interpolated(points: Sequence[tuple[float, float]], x: float) -> float:
         if x0 <= x <= x1:
             return y0 * (y1 / y0) ** (math.log(x / x0) / math.log(x1 / x0))
     raise ValueError(f"{x:g} lies outside {points[0][0]:g} to {points[-1][0]:g}")
+
+
+def turns() -> list[Turn]:
+    """The conversation as requests: tokens of the prompt, and of the answer with its end."""
+    tokenizer = Tokenizer(GGUF(weights.checked(weights.find())))
+    messages, found = [], []
+    for question, answer in TURNS:
+        messages.append({"role": "user", "content": question})
+        prompt = len(chat.ids(tokenizer, messages))
+        found.append(Turn(prompt, len(tokenizer.encode(answer)) + 1))
+        messages.append({"role": "assistant", "content": answer})
+    return found
 
 
 def recorded_steps(stem: str) -> list[tuple[float, float]]:
@@ -214,7 +249,9 @@ def record_all(_: object) -> None:
         {"prediction": f"FLOP of all pairs of tokens at {by_rate}"},
         attention_points(),
     )
-    on_paper = f"each step the longer of its FLOP at {by_rate} and of reading the weights"
+    on_paper = (
+        f"each step the longer of its FLOP at {by_rate} and of reading the weights"
+    )
     points = [p for case in (LONG, SHORT) for p in answer_points(model, text, *case)]
     write("answer", "ms", {"prediction": on_paper}, points)
 
