@@ -10,6 +10,7 @@ from examples import record
 from examples.figures import style
 from examples.figures.style import COLORS, INK, Say
 from examples.naive_inference import bill, measure
+from examples.naive_inference.bill import LONG, SHORT
 from examples.predict import flops, shapes
 
 WORDS = {
@@ -101,7 +102,7 @@ def answer(say: Say) -> Figure:
     """A step of a naive answer, and the whole answer so far, on one CPU core."""
     points = record.load("naive-inference--answer")["points"]
     with style.canvas(height=3.1, ncols=2) as (figure, (left, right)):
-        prompt, written = measure.SHORT
+        prompt, written = SHORT
         mine = [p for p in points if p["prompt"] == prompt]
         steps = np.arange(1, written + 1)
         shape = shapes.named(measure.MODEL)
@@ -116,20 +117,16 @@ def answer(say: Say) -> Figure:
         left.set(xlim=(0, written * 1.03), ylim=(0, None))
         left.set_xlabel(say("tokens written"))
         left.set_ylabel(say("time of one step (ms)"))
-        left.annotate(
+        left.text(
+            written * 0.34,
+            paper[0],
             say("predicted from FLOP"),
-            (written * 0.62, paper[int(written * 0.62)]),
-            (4, -14),
-            "data",
-            "offset points",
             fontsize=9,
-            ha="center",
-            rotation=0,
             color=COLORS["prefill"],
         )
         for (prompt, written), color in (
-            (measure.SHORT, COLORS["prefill"]),
-            (measure.LONG, COLORS["decode"]),
+            (SHORT, COLORS["prefill"]),
+            (LONG, COLORS["decode"]),
         ):
             mine = [p for p in points if p["prompt"] == prompt]
             paper = measure.predicted_ms(shape, prompt, written, measure.ceilings())
@@ -142,17 +139,12 @@ def answer(say: Say) -> Figure:
                 "o",
                 color=color,
             )
-            last = mine[-1]
-            right.annotate(
+            place = (9, 0.4) if prompt < 100 else (1, 40)
+            right.text(
+                *place,
                 say("prompt of {} tokens").format(prompt),
-                (last["written"], measure.median_so_far(last)),
-                (4, -8) if prompt > 100 else (-4, -38),
-                "data",
-                "offset points",
-                ha="left" if prompt > 100 else "right",
                 fontsize=9,
                 color=color,
-                va="top" if prompt > 100 else "bottom",
             )
         right.set(xscale="log", yscale="log")
         right.set_xticks([1, 4, 16, 64, 256])

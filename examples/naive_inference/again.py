@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from examples import record, request
 from examples.engine.inspection import observe
 from examples.engine.layers import rms_norm, rope, rope_angles
 from examples.engine.model import Model
+from examples.predict import shapes
+from examples.values import count, decimal, quantity
 
 KINDS = ("queries", "keys", "values", "attention weights", "stream")
 
@@ -83,3 +86,37 @@ def changed(model: Model, ids: Sequence[int], others: Sequence[int]) -> np.ndarr
     """
     one, other = observe(model, ids).stream, observe(model, others).stream
     return np.linalg.norm(one - other, axis=-1) / np.linalg.norm(one, axis=-1)
+
+
+def of_again() -> dict[str, str]:
+    """What two passes have in common, and how many numbers that is."""
+    shape = shapes.named("SmolLM2-135M")
+    points = record.load("naive-inference--again")["points"]
+    equal = [p for p in points if p["equal"] == 1]
+    others = [p for p in points if p["equal"] < 1]
+    reached = record.load("naive-inference--changes")["points"]
+    last = reached[-1]["changed"]
+    first = next(i for i, share in enumerate(last) if share)
+    steps = range(request.PROMPT_TOKENS, request.KEPT_TOKENS)
+    unequal = [p for p in points if p["tokens"] in steps and p["equal"] < 1]
+    before = sum(steps)
+    return {
+        "positions": count(request.positions_without_cache()),
+        "before": count(before),
+        "before-share": quantity(before / request.positions_without_cache() * 100, "%"),
+        "layers": count(shape.layers),
+        "again-lengths": count(len(points)),
+        "again-equal": count(len(equal)),
+        "again-other": count(len(others)),
+        "again-apart": decimal(max(p["apart"] for p in points) * 1e6, 1),
+        "again-request": count(len(steps)),
+        "again-request-equal": count(len(steps) - len(unequal)),
+        "again-request-from": count(unequal[0]["tokens"]),
+        "again-request-to": count(unequal[0]["tokens"] + 1),
+        "again-request-changed": quantity((1 - unequal[0]["equal"]) * 100, "%"),
+        "edit-position": count(first + 1),
+        "edit-after": count(len(last) - first - 1),
+        "edit-next": quantity(last[first + 1] * 100, "%"),
+        "edit-last": quantity(last[-1] * 100, "%"),
+        "edit-most": quantity(max(last) * 100, "%"),
+    }

@@ -1,12 +1,13 @@
-"""The bill of a whole answer, and of a conversation: positions, scores and operations, counted."""
+"""The bill of a whole answer: positions, scores and operations, counted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
-from examples.predict import flops
+from examples.predict import flops, shapes
 from examples.predict.shapes import Shape
+from examples.values import count, decimal, quantity
+
+# Tokens of prompt and answer that are measured: the two regimes.
+SHORT, LONG = (37, 192), (512, 8)
 
 
 def positions(prompt: int, answer: int) -> int:
@@ -38,27 +39,45 @@ def crossover(shape: Shape) -> float:
     return flops.matmul_flop_per_token(shape) / flops.attention_flop(shape, 1, 1)
 
 
-class Turn(NamedTuple):
-    """One request of a conversation: tokens that are sent, and tokens that are answered."""
-
-    prompt: int
-    answer: int
-
-
-class Bill(NamedTuple):
-    """Positions that a conversation costs, by how far the server's memory reaches."""
-
-    nowhere: int  # every token reads the whole text again
-    within_request: int  # every request reads its whole prompt once
-    across_requests: int  # every token is read once
-    sent: int  # tokens of all prompts, which a stateless API receives
-
-
-def conversation(turns: Sequence[Turn]) -> Bill:
-    """The bill of requests of which each repeats the text of those before it, and adds to it."""
-    return Bill(
-        nowhere=sum(positions(*turn) for turn in turns),
-        within_request=sum(turn.prompt + turn.answer - 1 for turn in turns),
-        across_requests=turns[-1].prompt + turns[-1].answer - 1,
-        sent=sum(turn.prompt for turn in turns),
-    )
+def of_bill() -> dict[str, str]:
+    """Counts: positions and operations of answers, and where the terms cross."""
+    small, large = shapes.named("SmolLM2-135M"), shapes.named("Llama-3.1-8B")
+    table = {}
+    for shape in (small, large):
+        key = shape.name.lower()
+        cross = crossover(shape)
+        table[f"cross-{key}"] = count(cross)
+        table[f"cross-answer-{key}"] = count(1.5 * cross)
+        table[f"cross-widths-{key}"] = decimal(cross / shape.width, 1)
+        per_token = flops.matmul_flop_per_token(shape)
+        table[f"products-token-{key}"] = quantity(per_token / 1e9, "GFLOP", 2)
+        table[f"pair-{key}"] = quantity(
+            flops.attention_flop(shape, 1, 1) / 1e3, "kFLOP", 1
+        )
+    prompt, written = SHORT
+    short, half = positions(prompt, written), positions(prompt, written // 2)
+    long = positions(*LONG)
+    full = answer_flop(large, 1024, 31744)
+    return table | {
+        "cross-mask-llama-3.1-8b": count(2 * crossover(large)),
+        "mean-short": decimal(short / written, 1),
+        "double-counted": decimal(short / half, 1),
+        "positions-short": count(short),
+        "positions-long": count(long),
+        "long-over-prompt": decimal(long / LONG[0], 1),
+        "pflop-full": quantity(sum(full.values()) / 1e15, "PFLOP"),
+        "layer-weights": count(large.attention_matrices + large.ffn_parameters(0)),
+        "width": count(large.width),
+        "rank-question-first": count(30 + 100 * 400),
+        "rank-all": count(100 * 430),
+        "rank-saved": quantity((1 - (30 + 100 * 400) / (100 * 430)) * 100, "%"),
+        "rank-passage-first": count(100 * 30),
+        "exercise-positions": count(positions(1000, 500)),
+        "exercise-cached": count(1499),
+        "exercise-ratio": count(positions(1000, 500) / 1499),
+        "exercise-flop": quantity(
+            sum(answer_flop(large, 1000, 500).values()) / 1e15, "PFLOP", 1
+        ),
+        "exercise-cross-70b": count(crossover(shapes.named("Llama-3.1-70B"))),
+        "exercise-cross-405b": count(crossover(shapes.named("Llama-3.1-405B"))),
+    }

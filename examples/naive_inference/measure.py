@@ -12,42 +12,21 @@ from itertools import pairwise
 import numpy as np
 
 from examples import kv_cache, record, request
-from examples.engine import chat, layers, weights
+from examples.engine import chat, layers
 from examples.engine import model as engine
-from examples.engine.gguf import GGUF
-from examples.engine.tokenizer import Tokenizer
 from examples.naive_inference import again
-from examples.naive_inference.bill import Turn
+from examples.naive_inference.bill import LONG, SHORT
 from examples.predict import flops, shapes
 from examples.predict.shapes import Shape
+from examples.values import count, decimal, decimal_bytes, quantity
 
 MODEL = "SmolLM2-135M"
 SAMPLES = 5
-SHORT, LONG = (37, 192), (512, 8)  # tokens of prompt and answer: the two regimes
+H200_ANSWERS = (100, 1000, 7168, 31744)  # tokens written after a prompt of 1,024
 EVERY = 16  # of the long answer, this many tokens lie between two recorded steps
 CONTEXTS = (32, 64, 128, 256, 512, 1024)
 LENGTHS = 64  # texts of 1 to so many tokens are lengthened by one
 EDITED = " helpful", " careful"  # a word of the system message, and what replaces it
-
-
-# A conversation with SmolLM2; a test holds the answers to what the model writes greedily.
-TURNS = [
-    (request.QUESTION, request.ANSWER),
-    ("What is the capital of Italy?", "The capital of Italy is Rome."),
-    (
-        "Which of the two cities is larger?",
-        "The capital of France is Paris, while the capital of Italy is Rome.",
-    ),
-    (
-        "Name a famous building in Paris.",
-        "The capital of France is Paris, while the capital of Italy is Rome.",
-    ),
-    (
-        "And one in Rome.",
-        "The capital of Italy is Rome, while the capital of France is Paris.",
-    ),
-    ("Thank you!", "You're welcome! I'm glad I could help."),
-]
 
 
 def processor_ms(work: Callable[[], object]) -> float:
@@ -73,18 +52,6 @@ def interpolated(points: Sequence[tuple[float, float]], x: float) -> float:
         if x0 <= x <= x1:
             return y0 * (y1 / y0) ** (math.log(x / x0) / math.log(x1 / x0))
     raise ValueError(f"{x:g} lies outside {points[0][0]:g} to {points[-1][0]:g}")
-
-
-def turns() -> list[Turn]:
-    """The conversation as requests: tokens of the prompt, and of the answer with its end."""
-    tokenizer = Tokenizer(GGUF(weights.checked(weights.find())))
-    messages, found = [], []
-    for question, answer in TURNS:
-        messages.append({"role": "user", "content": question})
-        prompt = len(chat.ids(tokenizer, messages))
-        found.append(Turn(prompt, len(tokenizer.encode(answer)) + 1))
-        messages.append({"role": "assistant", "content": answer})
-    return found
 
 
 def recorded_steps(stem: str) -> list[tuple[float, float]]:
@@ -259,3 +226,149 @@ def record_all(_: object) -> None:
 def median_so_far(point: dict) -> float:
     """Median over the runs of the seconds from the first token to this one."""
     return statistics.median(point["s_so_far"])
+
+
+def at(points: Sequence[dict], **wanted) -> dict:
+    """The one point whose fields are as wanted."""
+    (found,) = [p for p in points if all(p[k] == v for k, v in wanted.items())]
+    return found
+
+
+def crossing(points: Sequence[tuple[float, float]]) -> float:
+    """Where a ratio that grows reaches 1: by the last two points (x, ratio), on log scales."""
+    (x0, y0), (x1, y1) = sorted(points)[-2:]
+    slope = np.log(y1 / y0) / np.log(x1 / x0)
+    return float(x1 * (1 / y1) ** (1 / slope))
+
+
+def of_cpu() -> dict[str, str]:
+    """What the whole answers took on one CPU core, and what was predicted."""
+    shape, rate = shapes.named(MODEL), ceilings()["flop_per_s"]
+    answers = record.load("naive-inference--answer")["points"]
+    table = {}
+    for name, (prompt, answer) in (("short", SHORT), ("long", LONG)):
+        point = at(answers, prompt=prompt, written=answer)
+        first = at(answers, prompt=prompt, written=1)
+        seconds = median_so_far(point)
+        by_steps = answer_ms("kv-cache--growth", prompt, answer) / 1e3
+        table |= {
+            f"{name}-prompt": count(prompt),
+            f"{name}-answer": count(answer),
+            f"{name}-s": quantity(seconds, "s", 0 if seconds >= 100 else 1),
+            f"{name}-predicted-s": quantity(
+                point["predicted_s_so_far"], "s", 0 if seconds >= 100 else 1
+            ),
+            f"{name}-steps-s": quantity(by_steps, "s", 0 if seconds >= 100 else 1),
+            f"{name}-steps-off": quantity(abs(seconds / by_steps - 1) * 100, "%"),
+            f"{name}-over": quantity(
+                (seconds / point["predicted_s_so_far"] - 1) * 100, "%"
+            ),
+            f"{name}-first-ms": quantity(record.median(first), "ms"),
+            f"{name}-last-ms": quantity(record.median(point), "ms"),
+            f"{name}-mean-ms": quantity(seconds / answer * 1e3, "ms"),
+        }
+    prompt, written = SHORT
+    half = at(answers, prompt=prompt, written=written // 2)
+    whole = at(answers, prompt=prompt, written=written)
+    table["double-measured"] = decimal(median_so_far(whole) / median_so_far(half), 1)
+    attention = record.load("naive-inference--attention")["points"]
+    ratios = []
+    for point in attention:
+        context = point["context"]
+        step = at(
+            record.load("kv-cache--growth")["points"], context=context, cached=False
+        )
+        whole_ms, ms = record.median(step), record.median(point)
+        flop = flops.step_flop(shape, context, cached=False)
+        ratios.append((context, ms / step["products_only_ms"]))
+        products = flops.matmul_flop_per_token(shape) * context + flops.head_flop(shape)
+        table |= {
+            f"share-{context}": quantity(flop / rate / whole_ms * 1e5, "%"),
+            f"share-products-{context}": quantity(
+                products / rate / step["products_only_ms"] * 1e5, "%"
+            ),
+            f"share-attention-{context}": quantity(
+                point["predicted_ms"] / ms * 100, "%"
+            ),
+            f"attention-{context}": quantity(ms, "ms", 0 if ms >= 10 else 1),
+        }
+    scores = shape.heads * 1024**2 * 4
+    return table | {
+        "cross-measured": count(round(crossing(ratios), -1)),
+        "scores-bytes": decimal_bytes(scores, "MB", 1),
+        "rate": quantity(rate / 1e9, "GFLOP/s", 1),
+        "scores-512": decimal_bytes(shape.heads * 512**2 * 4, "MB", 1),
+        "window": count(shape.context),
+        "window-h": quantity(
+            sum(predicted_ms(shape, 37, shape.context - 37, ceilings())) / 3.6e6,
+            "h",
+        ),
+        "core-rows": count(2 * rate / ceilings()["read_bytes_per_s"]),
+    }
+
+
+def long_time(ms: float) -> str:
+    """Milliseconds as s, min or h."""
+    if ms < 60e3:
+        return quantity(ms / 1e3, "s", 1)
+    return quantity(ms / 6e4, "min", 1) if ms < 3.6e6 else quantity(ms / 3.6e6, "h", 1)
+
+
+def of_h200() -> dict[str, str]:
+    """What the recorded steps of an H200 add up to."""
+    stem, shape = "kv-cache--h200-step", shapes.named("Llama-3.1-8B")
+    data = record.load(stem)
+    naive = sorted(
+        (p for p in data["points"] if not p["cached"]), key=lambda p: p["context"]
+    )
+    ratios = [
+        (p["context"], p["kernels_ms"]["attention"] / p["kernels_ms"]["products"])
+        for p in naive
+    ]
+    predicted = [(p["context"], p["predicted_ms"]) for p in naive]
+    table = {}
+    for answer in H200_ANSWERS:
+        ms = answer_ms(stem, 1024, answer)
+        paper = sum(interpolated(predicted, 1024 + i) for i in range(answer))
+        table[f"h200-{answer}"] = long_time(ms)
+        table[f"h200-{answer}-predicted"] = long_time(paper)
+        table[f"h200-{answer}-mean"] = quantity(ms / answer, "ms")
+    full, paper_full = ms, paper
+    longest = naive[-1]
+    rows = {
+        p["batch"]: p["kernels_ms"]["products"]
+        for p in record.load("kv-cache--h200-batch")["points"]
+    }
+    eight = at(naive, context=8192)
+    flop = flops.step_flop(shape, 8192, cached=False)
+    flop -= flops.attention_flop(shape, 8192, 8192) // 2
+    ceiling = data["ceilings"]
+    sixteen, thirty_two = at(naive, context=16384), at(naive, context=32768)
+    slopes = [record.median(p) / p["context"] for p in (eight, sixteen)]
+    square = (slopes[1] - slopes[0]) / (16384 - 8192)
+    linear = slopes[0] - square * 8192
+    return table | {
+        "h200-over": quantity((full / paper_full - 1) * 100, "%"),
+        "h200-16k": quantity(record.median(sixteen), "ms"),
+        "exercise-linear": quantity(linear * 1e3, "µs", 1),
+        "exercise-square": quantity(square * 1e6, "ns", 2),
+        "exercise-32k": quantity(linear * 32768 + square * 32768**2, "ms"),
+        "exercise-32k-measured": quantity(record.median(thirty_two), "ms"),
+        "exercise-even": count(round(linear / square, -2)),
+        "h200-cross": count(round(crossing(ratios), -2)),
+        "h200-attention-32k": quantity(longest["kernels_ms"]["attention"], "ms"),
+        "h200-products-32k": quantity(longest["kernels_ms"]["products"], "ms"),
+        "h200-share": quantity(
+            flop / record.median(eight) * 1e3 / ceiling["flop_per_s"] * 100, "%"
+        ),
+        "h200-8k": quantity(record.median(eight), "ms"),
+        "h200-8k-predicted": quantity(eight["predicted_ms"], "ms"),
+        "h200-1k": quantity(record.median(naive[0]), "ms", 1),
+        "h200-1k-predicted": quantity(naive[0]["predicted_ms"], "ms", 1),
+        "h200-32k": quantity(record.median(longest), "ms"),
+        "h200-32k-predicted": quantity(longest["predicted_ms"], "ms"),
+        "h200-balance": count(ceiling["flop_per_s"] / ceiling["read_bytes_per_s"]),
+        "h200-rows-1": quantity(rows[1], "ms", 1),
+        "h200-rows-128": quantity(rows[128], "ms", 1),
+        "h200-rows-256": quantity(rows[256], "ms", 1),
+    }

@@ -9,8 +9,11 @@ import numpy as np
 
 from examples.engine.layers import attention, rms_norm, rope, rope_angles, swiglu
 from examples.engine.model import Model
-from examples.predict import flops
+from examples.predict import flops, memory, shapes
 from examples.predict.shapes import Shape
+from examples.values import binary, count, quantity
+
+STORED = 8192  # the context at which stores are compared
 
 
 class Store(NamedTuple):
@@ -22,7 +25,7 @@ class Store(NamedTuple):
 
 
 def stores(shape: Shape, context: int) -> list[Store]:
-    """What can be kept of `context` - 1 tokens, and the FLOP that the newest one then takes.
+    """What can be kept of `context` - 1 tokens, and the FLOP that the next one takes.
 
     Keys alone leave the values to be made, which takes each layer's input and with it
     nearly the whole pass. The inputs leave one product each for keys and values. A row
@@ -53,7 +56,7 @@ def stores(shape: Shape, context: int) -> list[Store]:
 def forward_from_inputs(
     model: Model, inputs: list[np.ndarray], ids: Sequence[int]
 ) -> np.ndarray:
-    """Logits after new tokens when each layer's inputs [T, d] are kept, not keys and values.
+    """Logits after new tokens when each layer's inputs [T, d] are what is kept.
 
     The new tokens' rows are appended to `inputs`, one array a layer (exercise 5).
     """
@@ -78,3 +81,34 @@ def forward_from_inputs(
             rms_norm(x, layer.ffn_norm, c.epsilon), layer.gate, layer.up, layer.down
         )
     return model.logits(x[-1])
+
+
+def of_stores() -> dict[str, str]:
+    """What could be kept: sizes and what is left to do."""
+    table = {}
+    for name in ("Llama-3.1-8B", "Llama-2-7B", "SmolLM2-135M"):
+        shape, key = shapes.named(name), name.lower()
+        rows = {s.kept: s for s in stores(shape, STORED)}
+        nothing = rows["nothing"].flop
+        for short, kept in (
+            ("inputs", "inputs of the layers"),
+            ("kv", "keys and values"),
+        ):
+            table[f"{short}-kib-{key}"] = binary(rows[kept].numbers * 2, "KiB", 0)
+            table[f"{short}-tflop-{key}"] = quantity(rows[kept].flop / 1e12, "TFLOP", 2)
+            table[f"{short}-saves-{key}"] = count(nothing / rows[kept].flop)
+        table[f"keys-saves-{key}"] = quantity(
+            (1 - rows["keys"].flop / nothing) * 100, "%", 1
+        )
+        table[f"outputs-saves-{key}"] = quantity(
+            (1 - rows["attention outputs"].flop / nothing) * 100, "%"
+        )
+        table[f"nothing-tflop-{key}"] = quantity(nothing / 1e12, "TFLOP")
+    shape = shapes.named("Llama-3.1-8B")
+    row = shape.layers * shape.heads * STORED * 2
+    return table | {
+        "stored": count(STORED),
+        "weights-mib": binary(row, "MiB"),
+        "weights-logits": binary(2 * shape.vocab, "KiB"),
+        "kv-gib-stored": binary(memory.kv_bytes_per_token(shape) * STORED, "GiB"),
+    }

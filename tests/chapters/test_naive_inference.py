@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from examples import cli, naive_inference, record, request, values
+from examples import cli, record, request, values
 from examples.engine import chat
 from examples.engine.generate import greedy, greedy_without_cache
-from examples.naive_inference import again, bill, measure, numbers, stores
-from examples.naive_inference.bill import Turn
+from examples.naive_inference import __main__ as command
+from examples.naive_inference import again, bill, measure, stores, talk
+from examples.naive_inference.talk import Turn
 from examples.predict import flops, shapes
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +56,7 @@ def test_another_last_token_does_change_the_last(loaded, asked):
 @pytest.mark.parametrize("tokens", [1, 7, 34, 37])
 def test_a_token_more_changes_the_others_by_rounding_only(loaded, asked, tokens):
     found = again.compare(loaded[0], asked[:tokens], asked[: tokens + 1])
-    assert all(part.apart < naive_inference.WITHIN for part in found.values())
+    assert all(part.apart < command.WITHIN for part in found.values())
     assert found["queries"].numbers == 576 and found["keys"].numbers == 192
 
 
@@ -93,7 +94,7 @@ def test_recorded_agreement_is_what_the_page_says():
     points = record.load("naive-inference--again")["points"]
     assert [p["tokens"] for p in points] == list(range(1, measure.LENGTHS + 1))
     assert all((p["equal"] == 1) == (p["apart"] == 0) for p in points)
-    assert all(p["apart"] < naive_inference.WITHIN for p in points)
+    assert all(p["apart"] < command.WITHIN for p in points)
     steps = [p for p in points if 37 <= p["tokens"] < 44]
     unequal = [p["tokens"] for p in steps if p["equal"] < 1]
     assert unequal == [number("again-request-from")] == [number("again-request-to") - 1]
@@ -132,14 +133,14 @@ def test_the_two_regimes():
 
 
 def test_a_conversation_by_hand():
-    found = bill.conversation([Turn(10, 2), Turn(15, 3)])
+    found = talk.conversation([Turn(10, 2), Turn(15, 3)])
     assert found == (10 + 11 + 15 + 16 + 17, 11 + 17, 17, 25)
 
 
 def test_the_conversation_is_what_the_model_writes(loaded):
     model, tokenizer = loaded
     messages = []
-    for question, answer in measure.TURNS[:3]:
+    for question, answer in talk.TURNS[:3]:
         messages.append({"role": "user", "content": question})
         prompt = chat.ids(tokenizer, messages)
         written = list(greedy(model, prompt, 20, stop=tokenizer.end_id))
@@ -150,7 +151,7 @@ def test_the_conversation_is_what_the_model_writes(loaded):
 def test_each_prompt_begins_with_the_one_before(loaded):
     tokenizer, before = loaded[1], []
     messages = []
-    for question, answer in measure.TURNS:
+    for question, answer in talk.TURNS:
         messages.append({"role": "user", "content": question})
         prompt = chat.ids(tokenizer, messages)
         assert prompt[: len(before)] == before
@@ -208,7 +209,7 @@ def test_interpolation_is_exact_on_a_power_law_and_refuses_to_extrapolate():
 
 def test_a_crossing_is_found_on_a_power_law():
     points = [(10.0, 0.1), (20.0, 0.2), (40.0, 0.4)]
-    assert numbers.crossing(points) == pytest.approx(100)
+    assert measure.crossing(points) == pytest.approx(100)
 
 
 def test_the_naive_step_grows_and_the_answer_is_its_steps(loaded, asked):
@@ -248,7 +249,7 @@ def test_a_recording_is_whole_and_predicts_before_it_measures(
     monkeypatch.setattr(measure, "CONTEXTS", (8,))
     monkeypatch.setattr(measure, "LENGTHS", 2)
     monkeypatch.setattr(measure, "EVERY", 2)
-    naive_inference.main(["record"])
+    command.main(["record"])
     assert capsys.readouterr().out.count("written") == 4
     for name in ("changes", "again", "attention", "answer"):
         stem = f"naive-inference--{name}"
@@ -312,16 +313,16 @@ def test_exercise_6():
 
 
 def test_the_running_request_is_written_and_almost_all_of_it_computed_again(capsys):
-    naive_inference.main([])
+    command.main([])
     printed = capsys.readouterr().out
     assert "324 positions computed, 280 of them" in printed
-    assert printed.count(f"under {naive_inference.WITHIN:g}") == 7
+    assert printed.count(f"under {command.WITHIN:g}") == 7
     assert re.search(r"6 +42 +41 .* ' Paris'", printed)
 
 
 def test_a_pass_that_disagrees_is_not_hidden(capsys, monkeypatch):
-    monkeypatch.setattr(naive_inference, "WITHIN", 0)
-    naive_inference.main([])
+    monkeypatch.setattr(command, "WITHIN", 0)
+    command.main([])
     assert "under" not in capsys.readouterr().out
 
 
@@ -339,7 +340,7 @@ def test_a_pass_that_disagrees_is_not_hidden(capsys, monkeypatch):
     ],
 )
 def test_the_tables(arguments, shown, capsys):
-    naive_inference.main(arguments)
+    command.main(arguments)
     assert re.search(shown, capsys.readouterr().out)
 
 
@@ -355,7 +356,7 @@ def test_the_tables(arguments, shown, capsys):
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message, capsys):
     with pytest.raises(SystemExit) as stopped:
-        cli.run(naive_inference.main, arguments)
+        cli.run(command.main, arguments)
     said = capsys.readouterr()
     assert stopped.value.code == 2 and message in said.err
     assert said.err.count("\n") == 1 and said.out == ""
@@ -373,7 +374,7 @@ def test_values_are_numbers_with_units():
 
 def test_the_traces_on_the_page_are_those_that_are_billed():
     page = (ROOT / "chapters/bottlenecks/naive-inference.md").read_text("utf-8")
-    first, last = numbers.TRACE_FIRST, numbers.TRACE_LAST
+    first, last = talk.TRACE_FIRST, talk.TRACE_LAST
     assert f"from {first:,} to {last:,} tokens" in page
 
 
