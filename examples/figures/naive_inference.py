@@ -139,7 +139,7 @@ def answer(say: Say) -> Figure:
                 "o",
                 color=color,
             )
-            place = (9, 0.4) if prompt < 100 else (1, 40)
+            place = (7, 0.4) if prompt < 100 else (1, 40)
             right.text(
                 *place,
                 say("prompt of {} tokens").format(prompt),

@@ -31,7 +31,7 @@ ANSWERS = ((37, 8), bill.SHORT, bill.LONG, (37, 8155))
 def write(
     forward: Callable[[Sequence[int]], np.ndarray], prompt: Sequence[int], new: int
 ) -> Iterator[int]:
-    """Yield `new` tokens, each the most likely; `forward` makes logits [V] of all ids."""
+    """Yield `new` tokens, each the likeliest; `forward` makes logits [V] of all ids."""
     ids = list(prompt)
     for _ in range(new):
         logits = forward(ids)  # the whole text, every time

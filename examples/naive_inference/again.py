@@ -53,7 +53,7 @@ class Agreement(NamedTuple):
 
 
 def agreement(one: np.ndarray, other: np.ndarray, shared: int) -> Agreement:
-    """Compare the first `shared` tokens of two arrays [layers, n, ...], [layers, m, ...]."""
+    """Compare the first `shared` tokens of [layers, n, ...] and [layers, m, ...]."""
     one, other = one[:, :shared], other[:, :shared]
     if one.ndim == 4:  # attention weights [layers, n, H, n]: what later tokens got is 0
         one, other = one[..., :shared], other[..., :shared]

@@ -51,7 +51,7 @@ class Bill(NamedTuple):
 
 
 def conversation(turns: Sequence[Turn]) -> Bill:
-    """The bill of requests of which each repeats the text of those before it, and adds to it."""
+    """The bill of requests, each of which repeats those before it and adds to them."""
     return Bill(
         nowhere=sum(positions(*turn) for turn in turns),
         within_request=sum(turn.prompt + turn.answer - 1 for turn in turns),
