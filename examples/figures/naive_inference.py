@@ -214,7 +214,7 @@ def terms(say: Say) -> Figure:
     with style.canvas(height=3.1) as (figure, axes):
         for name, (values, color) in lines.items():
             axes.plot(lengths, values, color=color, lw=1.2)
-            place = {"products": (0.3, -14), "attention": (0.08, -4), "all": (0.5, 10)}
+            place = {"products": (0.999, -6), "attention": (0.08, -4), "all": (0.5, 10)}
             where, up = place[name]
             index = int(len(lengths) * where)
             axes.annotate(
@@ -237,7 +237,7 @@ def terms(say: Say) -> Figure:
             "offset points",
             va="center",
         )
-        axes.set(xscale="log", yscale="log")
+        axes.set(xscale="log", yscale="log", xlim=(90, 131072 * 6))
         axes.set_xticks([128, 1024, 8192, 32768, 131072])
         style.plain_ticks(axes.xaxis, style.thousands)
         axes.set_xlabel(say("tokens written"))

@@ -10,7 +10,7 @@ python -m examples.naive_inference record   measure again, into examples/data (t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -28,17 +28,6 @@ WITHIN = 1e-5
 ANSWERS = ((37, 8), bill.SHORT, bill.LONG, (37, 8155))
 
 
-def write(
-    forward: Callable[[Sequence[int]], np.ndarray], prompt: Sequence[int], new: int
-) -> Iterator[int]:
-    """Yield `new` tokens, each the likeliest; `forward` makes logits [V] of all ids."""
-    ids = list(prompt)
-    for _ in range(new):
-        logits = forward(ids)  # the whole text, every time
-        ids.append(int(logits.argmax()))
-        yield ids[-1]  # and nothing else is kept
-
-
 def run(_: object) -> None:
     """Print the running request without a cache: each pass against the one before."""
     model, tokenizer = engine.load()
@@ -52,7 +41,7 @@ def run(_: object) -> None:
     print(f"{request.QUESTION} (greedy, nothing is kept)\n")
     print("pass   reads   computed before   largest difference   writes")
     prompt = chat.ids(tokenizer, request.MESSAGES)
-    for token in write(forward, prompt, request.ANSWER_TOKENS):
+    for token in again.write(forward, prompt, request.ANSWER_TOKENS):
         reads, found = passes[-1]
         before, difference = 0, "-"
         if len(passes) > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,17 @@ from examples.predict import shapes
 from examples.values import count, decimal, quantity
 
 KINDS = ("queries", "keys", "values", "attention weights", "stream")
+
+
+def write(
+    forward: Callable[[Sequence[int]], np.ndarray], prompt: Sequence[int], new: int
+) -> Iterator[int]:
+    """Yield `new` tokens, each the likeliest; `forward` makes logits [V] of all ids."""
+    ids = list(prompt)
+    for _ in range(new):
+        logits = forward(ids)  # the whole text, every time
+        ids.append(int(logits.argmax()))
+        yield ids[-1]  # and nothing else is kept
 
 
 def intermediates(
