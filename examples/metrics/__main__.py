@@ -20,7 +20,6 @@ from examples import cli, request
 from examples.metrics import arrivals, load, peers, recorded, report, started
 from examples.metrics.measures import Objective
 
-
 RECORDED = {
     "request": recorded.record_request,
     "held": recorded.record_held,
@@ -49,7 +48,9 @@ def amount(text: str) -> int:
 def loop_of(options):
     """The loop that the options ask for, and what to call it."""
     if options.trace and (options.users or options.rate):
-        raise cli.CommandError("--trace has times of its own: leave --rate and --users out")
+        raise cli.CommandError(
+            "--trace has times of its own: leave --rate and --users out"
+        )
     if not (options.trace or options.users or options.rate):
         raise cli.CommandError("say how to load: --rate, --users or --trace")
     if options.users:
@@ -68,7 +69,9 @@ def loop_of(options):
 def run_load(options) -> None:
     """Drive a server and print the metrics."""
     name, loop = loop_of(options)
-    server = contextlib.nullcontext(options.url) if options.url else started.book_server()
+    server = (
+        contextlib.nullcontext(options.url) if options.url else started.book_server()
+    )
     messages = [{"role": "user", "content": options.ask}]
     with server as url:
         run = asyncio.run(load.drive(url, messages, options.max_tokens, loop))

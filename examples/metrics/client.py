@@ -83,7 +83,9 @@ def library():
     try:
         import httpx
     except ImportError:
-        raise CommandError("the load generator needs httpx: pip install httpx") from None
+        raise CommandError(
+            "the load generator needs httpx: pip install httpx"
+        ) from None
     return httpx
 
 

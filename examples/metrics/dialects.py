@@ -31,4 +31,7 @@ def guidellm_tpot(record: Record) -> float:
 
 def vllm_itls(record: Record) -> list[float]:
     """vLLM's gaps: between all events with a choice, the opening and the closing one too."""
-    return [late - early for early, late in pairwise([record.opened, *record.texts, record.end])]
+    return [
+        late - early
+        for early, late in pairwise([record.opened, *record.texts, record.end])
+    ]

@@ -98,7 +98,9 @@ async def drive(
         watcher = (
             asyncio.create_task(watch(client, run.inside, watched)) if watched else None
         )
-        run.records = await loop(lambda due: clients.ask(client, body, due, clock), clock)
+        run.records = await loop(
+            lambda due: clients.ask(client, body, due, clock), clock
+        )
         if watcher:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)

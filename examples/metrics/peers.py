@@ -29,7 +29,9 @@ COUNTED = {"server": ["--use-server-token-count"], "tokenizer": []}
 ROUNDS = 2
 
 
-def command_of(url: str, model: str, prompt: Path, out: Path, counted: str) -> list[str]:
+def command_of(
+    url: str, model: str, prompt: Path, out: Path, counted: str
+) -> list[str]:
     """AIPerf's command line for the running request, one after the other."""
     return [
         *("aiperf", "profile", "--url", url.removesuffix("/v1"), "--model", model),
@@ -49,7 +51,9 @@ def aiperf(url: str, model: str, counted: str) -> dict[str, list[float]]:
         prompt = folder / "prompt.jsonl"
         prompt.write_text(json.dumps({"text": request.QUESTION}) + "\n", "utf-8")
         command = command_of(url, model, prompt, folder / "out", counted)
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=sys.stderr)
+        subprocess.run(
+            command, check=True, stdout=subprocess.DEVNULL, stderr=sys.stderr
+        )
         text = (folder / "out" / "profile_export.jsonl").read_text("utf-8")
     rows = [json.loads(line) for line in text.splitlines()]
     rows = [r for r in rows if r["metadata"]["benchmark_phase"] == "profiling"]
@@ -114,13 +118,19 @@ def compared(server: str, url: str, model: str) -> list[dict]:
 def truth() -> dict[str, float]:
     """What the toy does, in seconds."""
     decode = KNOWN.step * (KNOWN.tokens - 1)
-    return {"ttft": KNOWN.prefill, "tpot": KNOWN.step, "latency": KNOWN.prefill + decode}
+    return {
+        "ttft": KNOWN.prefill,
+        "tpot": KNOWN.step,
+        "latency": KNOWN.prefill + decode,
+    }
 
 
 def record_peers() -> None:
     """AIPerf beside the book's generator: examples/data/metrics--peers.json."""
     if shutil.which("aiperf") is None or not Path("smol-tok").is_dir():
-        print("left     metrics--peers.json: needs aiperf on the PATH and a folder smol-tok")
+        print(
+            "left     metrics--peers.json: needs aiperf on the PATH and a folder smol-tok"
+        )
         return
     said = subprocess.run(["aiperf", "--version"], capture_output=True, text=True)
     with toy.serving(KNOWN) as url:

@@ -38,3 +38,22 @@ def long_run(load: float, requests: int = 100_000, seed: int = 1) -> np.ndarray:
     # stands above its lowest point so far.
     steps = np.concatenate(([0.0], np.cumsum(1 - gaps[1:])))
     return steps - np.minimum.accumulate(steps)
+
+
+def kingman(load: float, service: float, arrivals: float, work: float) -> float:
+    """Mean wait for any arrivals, approximately; both are squared coefficients of variation.
+
+    Kingman (1961). With Poisson arrivals (1) and constant work (0) it is the formula of M/D/1.
+    """
+    return load / (1 - load) * (arrivals + work) / 2 * service
+
+
+def bursty_wait(load: float, burstiness: float, requests: int = 200_000) -> float:
+    """Exercise 5: the simulated mean wait when gaps follow a gamma distribution, as in vLLM's benchmark.
+
+    `burstiness` is the shape: 1 is Poisson, less comes in bursts, more comes evenly. Constant service.
+    """
+    rng = np.random.default_rng(5)
+    gaps = rng.gamma(burstiness, 1 / (load * burstiness), requests)
+    steps = np.concatenate(([0.0], np.cumsum(1 - gaps[1:])))
+    return float((steps - np.minimum.accumulate(steps)).mean())

@@ -133,7 +133,10 @@ def record_held() -> None:
 def line_of(one: Record) -> dict:
     """The moments of a request, in ms from when it was due."""
     moments = [one.sent, *one.texts, one.end]
-    return {"due_ms": round(one.due * 1e3, 2), "moments_ms": ms([t - one.due for t in moments])}
+    return {
+        "due_ms": round(one.due * 1e3, 2),
+        "moments_ms": ms([t - one.due for t in moments]),
+    }
 
 
 def record_request() -> None:
@@ -149,7 +152,11 @@ def record_request() -> None:
         "latency": [measures.latency(r) for r in records],
     }
     points = [
-        {"metric": name, "predicted_ms": round(predicted[name], 2), "samples": ms(samples)}
+        {
+            "metric": name,
+            "predicted_ms": round(predicted[name], 2),
+            "samples": ms(samples),
+        }
         for name, samples in seen.items()
     ]
     middle = sorted(records, key=measures.latency)[len(records) // 2]
@@ -204,8 +211,12 @@ def knee_point(url: str, utilization: float) -> dict:
         "service_deviation_ms": round(variance**0.5 * 1e3, 2),
         "service_in_run_ms": round(float(np.mean(services(run.records))) * 1e3, 2),
         "first_ms": round(first * 1e3, 2),
-        "predicted_ms": round((queueing.mean_wait(rate, mean, variance) + first) * 1e3, 1),
-        "predicted_for_these_arrivals_ms": round((float(queued.mean()) + first) * 1e3, 1),
+        "predicted_ms": round(
+            (queueing.mean_wait(rate, mean, variance) + first) * 1e3, 1
+        ),
+        "predicted_for_these_arrivals_ms": round(
+            (float(queued.mean()) + first) * 1e3, 1
+        ),
         "arrivals_s": [round(moment, 4) for moment in plan],
         "per_second": round(per_second, 4),
         "inside_s": round(inside, 4),

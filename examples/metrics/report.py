@@ -19,7 +19,11 @@ def row(name: str, samples: Sequence[float]) -> str:
     """One metric: mean and percentiles, in ms."""
     if not samples:
         return f"{name:<12}" + f"{'none':>12}"
-    cells = [float(np.mean(samples)), *(percentile(samples, s) for s in SHARES), max(samples)]
+    cells = [
+        float(np.mean(samples)),
+        *(percentile(samples, s) for s in SHARES),
+        max(samples),
+    ]
     return f"{name:<12}" + "".join(f"{cell * 1e3:9.1f} ms" for cell in cells)
 
 
@@ -31,7 +35,8 @@ def of_run(run: Run, objective: Objective) -> str:
     tokens = sum(r.tokens for r in done)
     lines = [
         f"{len(run.records)} requests in {run.seconds:.1f} s, {failed} failed",
-        f"{'':<12}" + "".join(f"{head:>12}" for head in ("mean", "p50", "p90", "p99", "max")),
+        f"{'':<12}"
+        + "".join(f"{head:>12}" for head in ("mean", "p50", "p90", "p99", "max")),
         row("TTFT", [measures.ttft(r) for r in done]),
         row("  from sent", [measures.ttft_from_sent(r) for r in done]),
         row("TPOT", tpots),
@@ -56,7 +61,9 @@ def of_queue() -> str:
     for load in LOADS:
         formula, simulated = queueing.mean_wait(load, 1.0), queueing.long_run(load)
         cells = "".join(f"{percentile(simulated, s):8.2f} s" for s in SHARES)
-        lines.append(f"{load:4.0%}   {formula:12.2f} s   {simulated.mean():14.2f} s{cells}")
+        lines.append(
+            f"{load:4.0%}   {formula:12.2f} s   {simulated.mean():14.2f} s{cells}"
+        )
     return "\n".join(lines)
 
 
@@ -75,7 +82,9 @@ def omission_samples(runs: dict[str, Run]) -> dict[str, list[float]]:
     """Three sets of samples from two runs: the closed loop's clock can start at two moments."""
     closed, opened = runs["closed"].records, runs["open"].records
     return {
-        "closed loop, from when it was sent": [measures.ttft_from_sent(r) for r in closed],
+        "closed loop, from when it was sent": [
+            measures.ttft_from_sent(r) for r in closed
+        ],
         "closed loop, from when it was due": [measures.ttft(r) for r in closed],
         "open loop": [measures.ttft(r) for r in opened],
     }

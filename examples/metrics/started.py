@@ -25,7 +25,9 @@ def listen_without_delay(host: str, port: int) -> socket.socket:
     none. Without it an event waits until the one before it is acknowledged, up to 40 ms on Linux.
     """
     listener = LISTEN(host, port)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by accept
+    listener.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # inherited by accept
     return listener
 
 

@@ -30,11 +30,15 @@ class Timing:
     prefill: float
     step: float = 0.0
     tokens: int = 1
-    silent: int = 0  # of them, at the end, bring no text, as a token that ends a message does
+    silent: int = (
+        0  # of them, at the end, bring no text, as a token that ends a message does
+    )
     stall_at: float = 0.0
     stall: float = 0.0
     room: int = 10_000  # requests that may wait; more are refused
-    prompt: bool = True  # small events are sent at once, and not when the last was acknowledged
+    prompt: bool = (
+        True  # small events are sent at once, and not when the last was acknowledged
+    )
 
 
 class Toy:
@@ -57,7 +61,9 @@ class Toy:
         try:
             async with self.turn:
                 for number in range(self.timing.tokens):
-                    await self.pause(self.timing.step if number else self.timing.prefill)
+                    await self.pause(
+                        self.timing.step if number else self.timing.prefill
+                    )
                     if number == 0:
                         yield event({"delta": {"role": "assistant", "content": ""}})
                     if number < self.timing.tokens - self.timing.silent:
@@ -91,7 +97,12 @@ def used(tokens: int) -> dict[str, int]:
 def event(choice: dict | None, usage: dict | None = None) -> str:
     """One event of the stream, in OpenAI's shape."""
     choices = [] if choice is None else [{"index": 0, "finish_reason": None} | choice]
-    data = {"id": "toy", "object": "chat.completion.chunk", "created": 0, "model": "toy"}
+    data = {
+        "id": "toy",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": "toy",
+    }
     data |= {"choices": choices, "usage": usage}
     return f"data: {json.dumps(data)}\n\n"
 
