@@ -116,8 +116,7 @@ def omission(say: Say) -> Figure:
 def knee(say: Say) -> Figure:
     """Mean TTFT over the load: formula, the same arrivals, and the book's server."""
     points = record.load("metrics--knee")["points"]
-    service = float(np.mean([p["service_ms"] for p in points]))
-    first = float(np.mean([p["first_ms"] for p in points]))
+    service, first = numbers.typical()
     loads = np.linspace(0.02, 0.93, 200)
     line = [queueing.mean_wait(load, 1.0) * service + first for load in loads]
     x = [p["load"] * 100 for p in points]
@@ -144,8 +143,7 @@ def knee(say: Say) -> Figure:
 def goodput(say: Say) -> Figure:
     """The share of requests in time over the load, and the goal."""
     points = record.load("metrics--knee")["points"]
-    service = float(np.mean([p["service_ms"] for p in points]))
-    first = float(np.mean([p["first_ms"] for p in points]))
+    service, first = numbers.typical()
     loads = np.linspace(0.05, 0.97, 47)
     line = [
         numbers.predicted_share(float(load), service, first) * 100 for load in loads

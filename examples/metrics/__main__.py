@@ -25,6 +25,7 @@ RECORDED = {
     "held": recorded.record_held,
     "omission": recorded.record_omission,
     "knee": recorded.record_knee,
+    "busy": recorded.record_busy,
     "peers": peers.record_peers,
 }
 

@@ -64,7 +64,7 @@ def attainment(records: Sequence[Record], objective: Objective) -> float:
 
 
 def samples_for(share: float, confidence: float = 0.95) -> int:
-    """Samples after which the largest exceeds the `share` percentile with that confidence.
+    """Samples until the largest exceeds the `share` percentile, with that confidence.
 
     All n lie below it with probability (share/100)^n, if they are independent.
     """

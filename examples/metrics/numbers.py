@@ -8,25 +8,33 @@ from functools import cache
 import numpy as np
 
 from examples import record, request
-from examples.metrics import dialects, measures, queueing, recorded, report
+from examples.metrics import dialects, measures, paced, queueing, recorded, report
 from examples.metrics.client import Record
 from examples.metrics.measures import percentile
 from examples.predict import memory, shapes
 from examples.values import count, decimal, quantity
 
 SLO = {"ttft": 1000.0, "tpot": 100.0}  # ms, of the chapter's example
+LATE = 0.1  # s, more than any request of the stalling server takes without the stall
 GOAL = 0.9  # the share of requests that shall meet it
 BENCH = {"input": 1024, "output": 128}  # tokens, of the command for vLLM
 
 
+FILES = {
+    "request": "metrics--request",
+    "held": "metrics--held",
+    "omission": "metrics--omission",
+    "knee": "metrics--knee",
+    "busy": "metrics--busy",
+    "peers": "metrics--peers",
+}
+
+
 def point(what: str, **wanted) -> dict:
     """The one point of a data file whose fields are as wanted."""
-    points = record.load(f"metrics--{what}")["points"] if what in RUNS else []
+    points = record.load(FILES[what])["points"]
     (found,) = (p for p in points if all(p.get(k) == v for k, v in wanted.items()))
     return found
-
-
-RUNS = ("request", "held", "omission", "knee", "peers")
 
 
 def milliseconds(number: float, digits: int = 0) -> str:
@@ -96,8 +104,10 @@ def of_omission() -> dict[str, str]:
             f"omission-{clock}-p99": milliseconds(percentile(one["samples"], 99)),
             f"omission-{clock}-p99-predicted": milliseconds(one["predicted_ms"]),
             f"omission-{clock}-max": milliseconds(max(one["samples"])),
-            f"omission-{clock}-late": count(sum(s > 100 for s in one["samples"])),
-            f"omission-{clock}-late-predicted": count(sum(s > 0.1 for s in samples)),
+            f"omission-{clock}-late": count(
+                sum(s > LATE * 1e3 for s in one["samples"])
+            ),
+            f"omission-{clock}-late-predicted": count(sum(s > LATE for s in samples)),
         }
     return table
 
@@ -128,47 +138,78 @@ def predicted_share(load: float, service: float, first: float) -> float:
     return float(np.mean(waits + first <= SLO["ttft"]))
 
 
+def of_load(what: str, one: dict) -> dict[str, str]:
+    """One load: predictions, measurements, Little's law, goodput."""
+    name, samples = f"{what}-{round(one['load'] * 100)}", one["samples"]
+    low, high = measures.rank_interval(samples, 99)
+    share, mean = met(one), float(np.mean(samples))
+    return {
+        f"{name}-rate": decimal(one["rate"], 2),
+        f"{name}-service": milliseconds(one["service_ms"]),
+        f"{name}-service-in-run": milliseconds(one["service_in_run_ms"]),
+        f"{name}-utilization": percent(one["rate"] * one["service_in_run_ms"] / 1e3),
+        f"{name}-predicted": milliseconds(one["predicted_ms"]),
+        f"{name}-arrivals": milliseconds(one["predicted_for_these_arrivals_ms"]),
+        f"{name}-mean": milliseconds(mean),
+        f"{name}-mean-s": quantity(mean / 1e3, "s", 1),
+        f"{name}-p50": milliseconds(record.median(one)),
+        f"{name}-p99": milliseconds(percentile(samples, 99)),
+        f"{name}-p99-low": milliseconds(low),
+        f"{name}-p99-high": milliseconds(high),
+        f"{name}-below-mean": count(sum(sample < mean for sample in samples)),
+        f"{name}-per-second": decimal(one["per_second"], 2),
+        f"{name}-inside-s": quantity(one["inside_s"], "s", 2),
+        f"{name}-little": decimal(one["per_second"] * one["inside_s"], 2),
+        f"{name}-seen": decimal(one["seen_inside"], 2),
+        f"{name}-looks": count(one["looks"]),
+        f"{name}-met": percent(share),
+        f"{name}-good": decimal(share * one["per_second"], 2),
+    }
+
+
+@cache
+def best_load(service: float, first: float) -> float:
+    """The highest utilization, in whole percent, at which the goal is still met; times in ms."""
+    loads = (percent / 100 for percent in range(50, 100))
+    return max(x for x in loads if predicted_share(x, service, first) >= GOAL)
+
+
 def of_knee() -> dict[str, str]:
-    """Load by load: predictions, measurements, Little's law, goodput."""
+    """All loads, with the paced model and with SmolLM2 on a busy machine."""
     table = {
         "requests": count(recorded.REQUESTS),
+        "busy-requests": count(
+            len(record.load("metrics--busy")["points"][0]["samples"])
+        ),
         "calibration": count(recorded.CALIBRATION),
+        "paced-prefill": milliseconds(paced.PREFILL * 1e3),
+        "paced-step": milliseconds(paced.STEP * 1e3),
+        "paced-service": milliseconds(paced.SERVICE * 1e3),
         "slo-ttft": milliseconds(SLO["ttft"]),
         "slo-tpot": milliseconds(SLO["tpot"]),
         "slo-goal": percent(GOAL),
     }
-    for one in record.load("metrics--knee")["points"]:
-        name, samples = f"knee-{round(one['load'] * 100)}", one["samples"]
-        low, high = measures.rank_interval(samples, 99)
-        share = met(one)
-        table |= {
-            f"{name}-rate": decimal(one["rate"], 2),
-            f"{name}-service": milliseconds(one["service_ms"]),
-            f"{name}-service-in-run": milliseconds(one["service_in_run_ms"]),
-            f"{name}-first": milliseconds(one["first_ms"]),
-            f"{name}-predicted": milliseconds(one["predicted_ms"]),
-            f"{name}-arrivals": milliseconds(one["predicted_for_these_arrivals_ms"]),
-            f"{name}-mean": milliseconds(float(np.mean(samples))),
-            f"{name}-p50": milliseconds(record.median(one)),
-            f"{name}-p99": milliseconds(percentile(samples, 99)),
-            f"{name}-p99-low": milliseconds(low),
-            f"{name}-p99-high": milliseconds(high),
-            f"{name}-below-mean": count(sum(s < np.mean(samples) for s in samples)),
-            f"{name}-per-second": decimal(one["per_second"], 2),
-            f"{name}-inside-s": quantity(one["inside_s"], "s", 2),
-            f"{name}-little": decimal(one["per_second"] * one["inside_s"], 2),
-            f"{name}-seen": decimal(one["seen_inside"], 2),
-            f"{name}-looks": count(one["looks"]),
-            f"{name}-met": percent(share),
-            f"{name}-met-predicted": percent(
-                predicted_share(one["load"], one["service_ms"], one["first_ms"])
-            ),
-            f"{name}-good": decimal(share * one["per_second"], 2),
-            f"{name}-utilization-in-run": percent(
-                one["rate"] * one["service_in_run_ms"] / 1e3
-            ),
-        }
-    return table
+    for what in ("knee", "busy"):
+        for one in record.load(FILES[what])["points"]:
+            table |= of_load(what, one)
+    service, first = typical()
+    best = best_load(service, first)
+    return table | {
+        "knee-service": milliseconds(service),
+        **{f"load-{load}": percent(load / 100) for load in (50, 70, 80, 90, 95)},
+        "late-bound": milliseconds(LATE * 1e3),
+        "capacity": decimal(1e3 / service, 2),
+        "goodput-load": percent(best),
+        "goodput": decimal(best * 1e3 / service, 2),
+    }
+
+
+def typical() -> tuple[float, float]:
+    """Service time and time to first token of the knee's calibrations, in ms."""
+    points = record.load("metrics--knee")["points"]
+    return tuple(
+        statistics.median(p[key] for p in points) for key in ("service_ms", "first_ms")
+    )
 
 
 def of_samples() -> dict[str, str]:
@@ -177,6 +218,7 @@ def of_samples() -> dict[str, str]:
         "samples-p99": count(measures.samples_for(99)),
         "samples-p99.9": count(measures.samples_for(99.9)),
         "samples-p50": count(measures.samples_for(50)),
+        "confidence": percent(0.95),
         "max-below-p99": percent(0.99**recorded.REQUESTS),
     }
 

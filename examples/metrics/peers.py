@@ -10,7 +10,6 @@ import json
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,9 +50,7 @@ def aiperf(url: str, model: str, counted: str) -> dict[str, list[float]]:
         prompt = folder / "prompt.jsonl"
         prompt.write_text(json.dumps({"text": request.QUESTION}) + "\n", "utf-8")
         command = command_of(url, model, prompt, folder / "out", counted)
-        subprocess.run(
-            command, check=True, stdout=subprocess.DEVNULL, stderr=sys.stderr
-        )
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         text = (folder / "out" / "profile_export.jsonl").read_text("utf-8")
     rows = [json.loads(line) for line in text.splitlines()]
     rows = [r for r in rows if r["metadata"]["benchmark_phase"] == "profiling"]

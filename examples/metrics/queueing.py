@@ -22,7 +22,7 @@ def mean_wait(rate: float, service: float, variance: float = 0.0) -> float:
 def waits(arrivals: Sequence[float], services: Sequence[float]) -> np.ndarray:
     """Seconds that each of these very requests waits for the ones before it.
 
-    Lindley's recursion: a request waits for what is left of the wait and work of its predecessor.
+    Lindley's recursion: each waits for what is left of its predecessor's wait and work.
     """
     waiting = np.zeros(len(arrivals))
     for i in range(1, len(arrivals)):
@@ -49,9 +49,10 @@ def kingman(load: float, service: float, arrivals: float, work: float) -> float:
 
 
 def bursty_wait(load: float, burstiness: float, requests: int = 200_000) -> float:
-    """Exercise 5: the simulated mean wait when gaps follow a gamma distribution, as in vLLM's benchmark.
+    """Exercise 5: the simulated mean wait when gaps follow a gamma distribution.
 
-    `burstiness` is the shape: 1 is Poisson, less comes in bursts, more comes evenly. Constant service.
+    `burstiness` is its shape, as in vLLM's benchmark: 1 is Poisson, below it comes in
+    bursts, above it evenly. The service time is constant.
     """
     rng = np.random.default_rng(5)
     gaps = rng.gamma(burstiness, 1 / (load * burstiness), requests)

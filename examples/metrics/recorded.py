@@ -20,7 +20,7 @@ from examples.metrics.load import Run
 STALLING = toy.Timing(prefill=0.005, stall_at=1.0, stall=1.0)
 PACE, PACED = 25, 120  # requests/s and requests
 LOADS = (0.3, 0.5, 0.7, 0.8, 0.9)
-REQUESTS, CALIBRATION, LOOK = 100, 20, 0.05
+REQUESTS, CALIBRATION, LOOK = 200, 20, 0.05
 ALONE = 15
 DELAYED = 0.04  # the least time for which Linux delays an acknowledgment, in s
 # One answer of known timing: 8 tokens, of which the last brings no text.
@@ -228,19 +228,29 @@ def knee_point(url: str, utilization: float) -> dict:
     }
 
 
-def record_knee() -> None:
-    """TTFT over the load of the book's server: examples/data/metrics--knee.json."""
+def record_loads(what: str, paced: bool) -> None:
+    """TTFT over the load of the book's server."""
     points = []
-    with started.book_server() as url:
+    with started.book_server(paced) as url:
         for utilization in LOADS:
             print(f"load {utilization:.0%}", file=sys.stderr, flush=True)
             points.append(knee_point(url, utilization))
     keep(
-        "knee",
+        what,
         "mean TTFT: the wait by Pollaczek and Khinchine's formula, from 20 requests sent one "
         "after the other before each point, and their time to first token",
         points,
     )
+
+
+def record_knee() -> None:
+    """With a model of known speed: examples/data/metrics--knee.json."""
+    record_loads("knee", paced=True)
+
+
+def record_busy() -> None:
+    """With SmolLM2, on cores that it shares: examples/data/metrics--busy.json."""
+    record_loads("busy", paced=False)
 
 
 # ---- all of them ----------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The book's server, started for a while in a process of its own.
 
-`python -m examples.metrics.started` is `python -m examples.engine.server` but for one socket option.
+`main` is that of `examples.engine.server` but for one socket option.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from examples.cli import CommandError, run
+from examples.cli import CommandError
 from examples.engine import server
 
 LISTEN = server.listen
@@ -32,10 +32,11 @@ def listen_without_delay(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def book_server(room: int = 1000) -> Iterator[str]:
-    """The URL of a server with SmolLM2 on a free port; the process ends with the context."""
-    command = [sys.executable, "-m", "examples.metrics.started"]
-    command += ["--port", "0", "--queue", str(room)]
+def book_server(paced: bool = False) -> Iterator[str]:
+    """The URL of a server on a free port, with SmolLM2 or paced; it ends with the context."""
+    module = f"examples.metrics.{'paced' if paced else 'started'}"
+    options = [] if paced else ["--port", "0", "--queue", "1000"]
+    command = [sys.executable, "-c", f"from {module} import main; main()", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline()
@@ -52,7 +53,3 @@ def main(argv: list[str] | None = None) -> None:
     """The engine's server, on such a listener."""
     server.listen = listen_without_delay
     server.main(argv)
-
-
-if __name__ == "__main__":
-    run(main)
