@@ -151,7 +151,6 @@ def of_load(what: str, one: dict) -> dict[str, str]:
         f"{name}-predicted": milliseconds(one["predicted_ms"]),
         f"{name}-arrivals": milliseconds(one["predicted_for_these_arrivals_ms"]),
         f"{name}-mean": milliseconds(mean),
-        f"{name}-mean-s": quantity(mean / 1e3, "s", 1),
         f"{name}-p50": milliseconds(record.median(one)),
         f"{name}-p99": milliseconds(percentile(samples, 99)),
         f"{name}-p99-low": milliseconds(low),
@@ -192,6 +191,9 @@ def of_knee() -> dict[str, str]:
     for what in ("knee", "busy"):
         for one in record.load(FILES[what])["points"]:
             table |= of_load(what, one)
+    overloaded = np.mean(point("busy", load=0.8)["samples"]) / 1e3
+    table["busy-80-mean-s"] = quantity(float(overloaded), "s", 1)
+    table |= of_drift(point("knee", load=0.9)) | {"drift": percent(recorded.DRIFT)}
     service, first = typical()
     best = best_load(service, first)
     return table | {
@@ -201,6 +203,24 @@ def of_knee() -> dict[str, str]:
         "capacity": decimal(1e3 / service, 2),
         "goodput-load": percent(best),
         "goodput": decimal(best * 1e3 / service, 2),
+    }
+
+
+def of_drift(one: dict) -> dict[str, str]:
+    """The same arrivals with the service time of the run instead of the calibration's; in ms."""
+    waits = [
+        float(
+            queueing.waits(
+                one["arrivals_s"], [ms / 1e3] * len(one["arrivals_s"])
+            ).mean()
+        )
+        for ms in (one["service_ms"], one["service_in_run_ms"])
+    ]
+    name = f"knee-{round(one['load'] * 100)}"
+    return {
+        f"{name}-corrected": milliseconds(waits[1] * 1e3 + one["first_ms"]),
+        f"{name}-drift": percent(recorded.drift(one), 1),
+        f"{name}-moved": percent(waits[1] / waits[0] - 1),
     }
 
 
