@@ -10,7 +10,6 @@ python -m examples.metrics record             measure again, into examples/data 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Sequence
 from functools import partial
@@ -75,7 +74,7 @@ def run_load(options) -> None:
     )
     messages = [{"role": "user", "content": options.ask}]
     with server as url:
-        run = asyncio.run(load.drive(url, messages, options.max_tokens, loop))
+        run = load.finished(load.drive(url, messages, options.max_tokens, loop))
     print(f"{name}: ", end="")
     print(report.of_run(run, Objective(options.slo_ttft, options.slo_tpot)))
 

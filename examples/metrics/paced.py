@@ -6,6 +6,8 @@ first step takes PREFILL seconds and every further one STEP, whatever else the p
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from collections.abc import Sequence
 from itertools import count
@@ -50,6 +52,7 @@ class Paced:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve on a free port of this machine."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     tokenizer = Tokenizer(GGUF(weights.find()))
     answer = [*tokenizer.encode(request.ANSWER), tokenizer.end_id]
     app = server.create_app(Paced(answer), tokenizer, room=1000)

@@ -36,7 +36,7 @@ def ms(seconds: Sequence[float]) -> list[float]:
 
 def drive(url: str, loop, **options) -> Run:
     """The running request against a server, by a loop that takes `send` and `clock`."""
-    return asyncio.run(load.drive(url, request.MESSAGES, None, loop, **options))
+    return load.finished(load.drive(url, request.MESSAGES, None, loop, **options))
 
 
 def alone(url: str, requests: int) -> Run:
@@ -59,7 +59,7 @@ def omission() -> dict[str, Run]:
         )
 
     with toy.serving(STALLING) as first, toy.serving(STALLING) as second:
-        closed, opened = asyncio.run(both(first, second))
+        closed, opened = load.finished(both(first, second))
     return {"closed": closed, "open": opened}
 
 

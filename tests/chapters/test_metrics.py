@@ -398,6 +398,7 @@ def small(tmp_path, monkeypatch):
     for name, number in small.items():
         monkeypatch.setattr(recorded, name, number)
     monkeypatch.setattr(recorded, "LOOK", 0.01)
+    monkeypatch.setattr(recorded, "DRIFT", 9.0)
     monkeypatch.setattr(peers, "ALONE", 5)
     return tmp_path
 
