@@ -29,11 +29,23 @@ extensions = [
     "chapter_numbers",
     "values",
     "inline_figures",
+    "tables",
     "listings",
+    "exercises",
+    "tips",
+    "checked",
     "temml_math",
+    "page_meta",
+    "page_links",
+    "markdown_pages",
+    "cards",
+    "sitemap",
+    "not_found",
     "site_assets",
     "redirects",
     "accessible",
+    "site_script",
+    "style_sheet",
     "latex_book",
 ]
 
@@ -81,8 +93,7 @@ gettext_language_team = "Simplified Chinese"
 html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static/web"]
-html_css_files = ["book.css"]
-html_js_files = [("book.js", {"defer": "defer"}), ("search.js", {"type": "module"})]
+html_css_files = ["book.css", "extras.css"]
 html_copy_source = False
 html_use_index = False
 html_math_renderer = "temml"
@@ -90,7 +101,7 @@ html_show_sourcelink = False
 html_show_sphinx = False
 html_permalinks_icon = "#"
 html_last_updated_fmt = None
-html_baseurl = ""  # set in the environment of a release: BOOK_BASEURL
+html_baseurl = ""  # from the setting baseurl (_ext/settings.py)
 html_theme_options = {
     "home_page_in_toc": False,
     "show_navbar_depth": 2,

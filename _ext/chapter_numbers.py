@@ -2,16 +2,63 @@
 
 Each part's `index.md` has its own numbered toctree, which Sphinx starts at 1. After Sphinx has
 numbered them, the chapters are counted again in the order of the book, before figures get theirs.
+
+On the web the parts have numbers, too, as print gives them: in the contents, in the links to the next page,
+above a part's title and, as the way back, above a chapter's.
 """
 
 from docutils import nodes
+from languages import LANGUAGES
 from sphinx.environment.collectors.toctree import TocTreeCollector
+
+ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
 
 
 def parts_in_order(env) -> list[str]:
     """Names of the documents with a numbered toctree, in the order of the root document."""
     ordered = env.toctree_includes.get(env.config.root_doc, [])
     return [name for name in ordered if name in env.numbered_toctrees]
+
+
+def part_label(number: int, language: str) -> str:
+    """`Part II`, in the language of the edition."""
+    chinese = language.startswith("zh")
+    digits = "一二三四五六七八九"[number - 1] if chinese else ROMAN[number - 1]
+    return LANGUAGES[language].say("Part {n}").format(n=digits)
+
+
+def name_parts(env) -> None:
+    """Set each part's number before its title, wherever the title is shown."""
+    for number, name in enumerate(parts_in_order(env), start=1):
+        label = part_label(number, env.config.language)
+        entry = next(iter(env.tocs[name].findall(nodes.reference)))
+        for title in (env.titles[name], entry):
+            if "part-number" in getattr(title[0], "attributes", {}).get("classes", ()):
+                del title[:2]  # of an earlier build
+            title.insert(0, nodes.inline("", label, classes=["part-number"]))
+            title.insert(1, nodes.Text(" · "))
+
+
+def part_of(env, pagename: str) -> str:
+    """The part that a chapter belongs to; "" for other pages."""
+    for part in parts_in_order(env):
+        if pagename in env.toctree_includes.get(part, []):
+            return part
+    return ""
+
+
+def on_page(app, pagename, templatename, context, doctree) -> None:
+    """Above the title: of a chapter the way to its part, of a part its number."""
+    env, context["book_part"] = app.env, None
+    if part := part_of(env, pagename):
+        context["book_part"] = {
+            "href": app.builder.get_relative_uri(pagename, part),
+            "title": env.titles[part].astext(),
+        }
+    elif pagename in (parts := parts_in_order(env)):
+        label = part_label(parts.index(pagename) + 1, app.config.language)
+        number = f'<span class="part-number">{label}</span> · '
+        context["body"] = context["body"].replace("<h1>", f"<h1>{number}", 1)
 
 
 def renumber(env, docname: str, number: int) -> None:
@@ -39,6 +86,8 @@ class BookNumbers(TocTreeCollector):
         ]
         for number, docname in enumerate(chapters, start=1):
             renumber(env, docname, number)
+        if env.app.builder.format == "html":
+            name_parts(env)
         return [
             name for name, now in env.toc_secnumbers.items() if before.get(name) != now
         ]
@@ -53,4 +102,5 @@ def setup(app):
             if type(getattr(entry.handler, "__self__", None)) is not TocTreeCollector
         ]
     app.add_env_collector(BookNumbers)
+    app.connect("html-page-context", on_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

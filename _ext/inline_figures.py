@@ -1,4 +1,4 @@
-"""SVG figures stand inside the page, so that they follow its colors and its fonts.
+"""SVG figures stand inside the page, so that they follow its colors and its fonts, and can be enlarged.
 
 An `<img>` cannot see the page's dark mode; the figures are drawn in `currentColor`, which only works
 inline. Other builders (LaTeX) keep the image node and take the PDF made from the same SVG.
@@ -7,10 +7,12 @@ inline. Other builders (LaTeX) keep the image node and take the PDF made from th
 from __future__ import annotations
 
 import html
+import math
 import re
 from pathlib import Path
 
 from docutils import nodes
+from languages import LANGUAGES
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 PROLOG = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
@@ -20,6 +22,17 @@ LINES = 'stroke-linejoin="round" stroke-linecap="butt"'
 BETWEEN_TAGS = re.compile(r">\s+<")
 SIZE = re.compile(r'\b(width|height)="[^"]*"\s*')
 ID = re.compile(r'\bid="([^"]+)"')
+VIEW_WIDTH = re.compile(r'viewBox="\S+ \S+ (\S+) ')
+VIEW = re.compile(r'viewBox="\S+ \S+ (\S+) (\S+)"')
+FONT_SIZE = re.compile(r"\bfont(?:-size)?:[^;\"]*?([\d.]+)px")
+SMALLEST = 9  # CSS pixels: no word of a figure is set smaller, it scrolls instead
+
+
+def least_width(svg: str) -> int:
+    """The width in CSS pixels at which the smallest text of a drawing is SMALLEST high; 0 without text."""
+    sizes = [float(size) for size in FONT_SIZE.findall(svg)]
+    width = VIEW_WIDTH.search(svg)
+    return math.ceil(float(width[1]) * SMALLEST / min(sizes)) if sizes and width else 0
 
 
 def inline_svg(source: str, stem: str, alt: str) -> str:
@@ -34,7 +47,25 @@ def inline_svg(source: str, stem: str, alt: str) -> str:
             svg = svg.replace(f' id="{name}"', "")
     opening, rest = svg.split(">", 1)
     opening = SIZE.sub("", opening)
-    return f'{opening} {LINES} role="img" aria-label="{html.escape(alt)}">{rest}'
+    least = least_width(svg)
+    # A drawing far below the screen is not laid out, and must know its height all the same.
+    ratio = VIEW.search(opening)
+    rules = [f"min-width: {least}px"] if least else []
+    rules += [f"aspect-ratio: {ratio[1]} / {ratio[2]}"] if ratio else []
+    style = f'style="{"; ".join(rules)}" ' if rules else ""
+    return f'{opening} {LINES} {style}role="img" aria-label="{html.escape(alt)}">{rest}'
+
+
+def zoom_button(say) -> str:
+    """What opens the figure over the whole window (_static/web/zoom.js)."""
+    words = " ".join(
+        f'data-{word.lower()}="{say(word)}"' for word in ("Larger", "Smaller", "Close")
+    )
+    name = say("Enlarge the figure")
+    return (
+        f'<button type="button" class="figure-zoom pst-js-only" title="{name}" '
+        f'aria-label="{name}" {words}></button>'
+    )
 
 
 class InlineFigures(SphinxPostTransform):
@@ -55,7 +86,11 @@ class InlineFigures(SphinxPostTransform):
             svg = inline_svg(
                 path.read_text(encoding="utf-8"), stem, node.get("alt", "")
             )
-            figure = f'<div class="book-figure" id="{stem}-drawing">{svg}</div>'
+            button = zoom_button(LANGUAGES[self.config.language].say)
+            figure = (
+                f'<div class="book-drawing"><div class="book-figure" id="{stem}-drawing">'
+                f"{svg}</div>{button}</div>"
+            )
             node.replace_self(nodes.raw("", figure, format="html"))
 
 

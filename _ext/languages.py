@@ -6,13 +6,13 @@ A new language is one line in LANGUAGES; words it does not have are shown in Eng
 from __future__ import annotations
 
 import gettext
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polib
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from settings import setting
 from sphinx import locale
 
 
@@ -53,6 +53,40 @@ CHINESE = {
     "Show or hide the page's contents": "显示或隐藏本页目录",
     "Book contents": "全书目录",
     "Show or hide its pages": "显示或隐藏其下各页",
+    "Facts checked on": "事实核对于",
+    "Part {n}": "第{n}部分",
+    "Edit this page": "编辑本页",
+    "Report an error": "报告错误",
+    "Edition": "版本",
+    "Share": "分享",
+    "Copy link": "复制链接",
+    "Link copied": "链接已复制",
+    "Mail": "邮件",
+    "Weibo": "微博",
+    "More": "更多",
+    "Comments and likes": "评论与点赞",
+    "Show comments": "显示评论",
+    "They are kept on GitHub Discussions, another site, and loaded only if you ask.": (
+        "评论存于另一网站 GitHub Discussions，按下按钮才会加载。"
+    ),
+    "Keyboard shortcuts": "键盘快捷键",
+    "search": "搜索",
+    "previous or next page": "上一页、下一页",
+    "contents of the book": "全书目录",
+    "other language": "切换语言",
+    "light or dark": "浅色、深色",
+    "this list": "本列表",
+    "Keys without Ctrl act": "启用单键快捷键",
+    "Page not found": "找不到此页",
+    "There is no page at this address. It may have moved; a search in the book finds it.": (
+        "此地址没有页面，可能已移到别处；请在书中搜索。"
+    ),
+    "To the cover": "回到封面",
+    "Table": "表格",
+    "Enlarge the figure": "放大插图",
+    "Larger": "放大",
+    "Smaller": "缩小",
+    "Close": "关闭",
     "The authors of LLM Inference from Principles to Production": (
         "《LLM 从原理到生产级推理》作者"
     ),
@@ -221,7 +255,7 @@ def on_config(app, config) -> None:
         others = locale.get_translator(catalog)
         locale.translators["general", catalog] = Interface(here, others)
     app.translator = locale.get_translator()
-    if base := os.environ.get("BOOK_BASEURL", "").rstrip("/"):
+    if base := setting("baseurl"):
         config.html_baseurl = f"{base}/{here.folder}/" if here.folder else f"{base}/"
 
 
@@ -247,7 +281,7 @@ def on_page(app, pagename, templatename, context, doctree) -> None:
     """Give the templates the page's twins, its PDF, and a notice when it is not fully translated."""
     language = app.config.language
     here = LANGUAGES[language]
-    base = os.environ.get("BOOK_BASEURL", "").rstrip("/")
+    base = setting("baseurl")
     context["say"] = here.say
     context["book_pdf"] = (
         relative(pagename, language, f"pdf/{here.pdf}") if here.pdf else ""

@@ -1,15 +1,17 @@
-"""Listings from files: highlighted by the file's name, and a caption that is a path set as code."""
+"""Listings from files: highlighted by the file's name; a caption that is a path is code, and leads to the file."""
 
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from docutils import nodes
+from settings import setting
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 PATH = re.compile(r"[\w.-]+(/[\w.-]+)+\.\w+")
+ROOT = Path(__file__).parent.parent
 LANGUAGES = {".py": "python", ".json": "json", ".yaml": "yaml", ".sh": "bash"}
 
 
@@ -26,7 +28,7 @@ class ListingLanguage(SphinxTransform):
 
 
 class PathCaption(SphinxPostTransform):
-    """A caption that is the path of a file, in the type of code."""
+    """A caption that is the path of a file, in the type of code; a link when a repository is configured."""
 
     default_priority = 500
     formats = ("html",)
@@ -34,11 +36,18 @@ class PathCaption(SphinxPostTransform):
     def run(self, **kwargs) -> None:
         for caption in self.document.findall(nodes.caption):
             if PATH.fullmatch(text := caption.astext()):
+                name = nodes.literal(text, text)
                 caption.children = []
-                caption += nodes.literal(text, text)
+                base = self.config.listing_repository
+                if base and (ROOT / text).is_file():
+                    name = nodes.reference(
+                        "", "", name, refuri=f"{base}/blob/HEAD/{text}"
+                    )
+                caption += name
 
 
 def setup(app):
+    app.add_config_value("listing_repository", setting("repository"), "html", str)
     app.add_transform(ListingLanguage)
     app.add_post_transform(PathCaption)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging as logging_module
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pydata_sphinx_theme
 from fontTools import subset
@@ -19,13 +19,6 @@ STATIC = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/
 ICON_FONT = STATIC / "vendor/fontawesome/webfonts/fa-solid-900.woff2"
 ICON_CLASS = re.compile(r"\bfa-[a-z0-9-]+")
 ICON_RULE = re.compile(r'([^{}]*)\{--fa:"\\([0-9a-f]+)"\}')
-# Full screen and margin notes; marks for a query of Sphinx's search, and what they rest on.
-UNUSED_SCRIPTS = (
-    "sphinx-book-theme.js",
-    "sphinx_highlight.js",
-    "doctools.js",
-    "translations.js",
-)
 UNUSED = (
     "_static/scripts/fontawesome.js",
     "_static/vendor/fontawesome/webfonts/fa-brands-400.woff2",
@@ -82,15 +75,6 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-def on_page(app, pagename, templatename, context, doctree) -> None:
-    """Leave out scripts that nothing on the page calls."""
-    context["script_files"] = [
-        script
-        for script in context.get("script_files", [])
-        if PurePosixPath(script.filename).name.split("?")[0] not in UNUSED_SCRIPTS
-    ]
-
-
 def on_builder(app) -> None:
     if app.builder.format == "html":
         app.builder.search = False
@@ -115,7 +99,6 @@ def on_finished(app, exception) -> None:
 def setup(app):
     logging_module.getLogger("fontTools").setLevel(logging_module.WARNING)
     app.connect("builder-inited", on_builder)
-    app.connect("html-page-context", on_page, priority=900)  # after the theme's
     app.connect(
         "build-finished", on_finished, priority=900
     )  # after Sphinx has copied everything

@@ -31,6 +31,7 @@ from docutils import nodes
 from fontTools import subset
 from languages import own_pages
 from sphinx.errors import ExtensionError
+from sphinx.locale import _
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
@@ -42,6 +43,7 @@ FONT = PACKAGES / "@fontsource/stix-two-math/files/stix-two-math-latin-400-norma
 STYLE = PACKAGES / "temml/dist/Temml-STIX2.css"
 MATH = re.compile(r"<math\b.*?</math>", re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
+LONG = 20  # signs: a formula in a line that may be wider than a phone
 ENTITY = re.compile(r"&#x([0-9a-fA-F]+);")
 ENVIRONMENT = re.compile(r"\\begin\{(\w+\*?)\}(?:(?!\\begin).)*?\\end\{\1\}", re.DOTALL)
 
@@ -87,6 +89,7 @@ class Temml:
 
 
 temml = Temml()
+rendered: dict[str, str] = {}  # the TeX of every formula of this build, by its MathML
 
 
 def as_lines(tex: str) -> str:
@@ -108,16 +111,20 @@ def formula(node: nodes.Element, display: bool) -> str:
     if error:
         logger.warning("formula: %s", error, location=node, type="book", subtype="math")
         return ""
+    rendered[mathml] = tex.strip()
     return mathml
 
 
 def visit_inline(self, node) -> None:
-    self.body.append(formula(node, display=False))
+    """A formula in a line; browsers do not break it, so a long one can scroll on a phone."""
+    mathml = formula(node, display=False)
+    long = len(TAG.sub("", mathml)) > LONG
+    self.body.append(f'<span class="math-long">{mathml}</span>' if long else mathml)
     raise nodes.SkipNode
 
 
 def visit_display(self, node) -> None:
-    """A block that scrolls inside itself on a phone, its number beside it; search leaves it out."""
+    """A block that scrolls inside itself on a phone, its number in view; search leaves it out."""
     block = self.starttag(
         node, "div", CLASS="math-block", **{"data-pagefind-ignore": ""}
     )
@@ -125,7 +132,7 @@ def visit_display(self, node) -> None:
     self.body.append(f'<div class="math-scroll">{formula(node, display=True)}</div>')
     if node["number"]:
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
-        self.add_permalink_ref(node, self.builder.config.html_permalinks_icon)
+        self.add_permalink_ref(node, _("Link to this equation"))
         self.body.append("</span>")
     self.body.append("</div>\n")
     raise nodes.SkipNode

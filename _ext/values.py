@@ -53,6 +53,12 @@ def as_tex(text: str) -> str:
     return rf"{number}~\mathrm{{{unit}}}".replace("%", r"\%") if unit else number
 
 
+def written(text: str, language: str) -> str:
+    """The text as the language sets it: Chinese has no gap before a percent sign."""
+    chinese = language.startswith("zh")
+    return text.replace("\N{NO-BREAK SPACE}%", "%") if chinese else text
+
+
 class ValueRole(SphinxRole):
     """`` {val}`key` `` becomes the text of the key."""
 
@@ -60,6 +66,7 @@ class ValueRole(SphinxRole):
         if self.env.app.builder.name == "gettext":
             return [nodes.literal(self.rawtext, self.text)], []
         text = resolve(self.env, self.text, self.get_location())
+        text = written(text, self.env.config.language)
         return [nodes.inline(self.rawtext, text, classes=["value"])], []
 
 
@@ -78,7 +85,9 @@ class ValuesInMathAndAlt(SphinxTransform):
         for node in self.document.findall(nodes.image):
             if "alt" in node:
                 node["alt"] = IN_ALT.sub(
-                    lambda match, node=node: resolve(self.env, match[1], node),
+                    lambda match, node=node: written(
+                        resolve(self.env, match[1], node), self.config.language
+                    ),
                     node["alt"],
                 )
 

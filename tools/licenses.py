@@ -23,6 +23,8 @@ LOCKS = {  # the first that names a package says what it is for
     "book": ("book.lock", "model.lock"),
     "test": ("test.lock",),
 }
+# Lighthouse comes with its own lock, and only to who measures the site.
+NPM_LOCKS = (ROOT / "package-lock.json", ROOT / "tools/lighthouse/package-lock.json")
 NAME = re.compile(r"^([A-Za-z0-9][\w.-]*)==", re.MULTILINE)
 FREE = re.compile(
     r"MIT|BSD|Apache|ISC|MPL|Mozilla|Python Software Foundation|PSF|OFL|0BSD|Zlib|Unlicense|HPND|Public Domain",
@@ -56,22 +58,27 @@ def python_packages() -> list[tuple[str, str, str]]:
     ]
 
 
-def npm_packages() -> list[tuple[str, str, str]]:
-    """(name, license, purpose) of every package of package-lock.json."""
-    lock = json.loads((ROOT / "package-lock.json").read_text("utf-8"))
+def npm_packages(lock: Path) -> list[tuple[str, str, str]]:
+    """(name, license, purpose) of every package of an npm lock."""
+    book = lock == NPM_LOCKS[0]
+    packages = json.loads(lock.read_text("utf-8"))["packages"]
     return [
         (
-            path.removeprefix("node_modules/"),
-            one["license"],
-            "test" if one.get("dev") else "book",
+            path.rpartition("node_modules/")[2],
+            one.get("license", "UNKNOWN"),
+            "book" if book and not one.get("dev") else "test",
         )
-        for path, one in lock["packages"].items()
+        for path, one in packages.items()
         if path
     ]
 
 
 def table() -> list[tuple[str, str, str]]:
-    return sorted(python_packages() + npm_packages())
+    """All packages; one that several locks bring is listed once, for the book if the book needs it."""
+    rows = python_packages()
+    for lock in NPM_LOCKS:
+        rows += npm_packages(lock)
+    return sorted({row[0]: row for row in sorted(rows, reverse=True)}.values())
 
 
 def read() -> list[tuple[str, str, str]]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import Template
 
-from examples import cli
+from examples import cli, record
 from tools import ROOT
 from tools.gates.book import Book
 
@@ -75,6 +75,7 @@ def files(book: Book, slug: str, part: str) -> Iterator[tuple[Path, str]]:
         "part": part,
         "title": slug.replace("-", " ").capitalize(),
         "part_title": part.replace("-", " ").capitalize(),
+        "today": record.today(),
     }
     root = book.root
     index = root / f"chapters/{part}/index.md"

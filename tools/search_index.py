@@ -5,13 +5,13 @@ gives the id to the section around it; a glossary's term is made a heading too, 
 the term. Signs that repeat (the # of a permalink), lists of links and the words inside drawings and
 formulas stay out of it.
 
-pagefind splits a Chinese text with one dictionary and, in the browser, a Chinese query with another: a
-term that they split differently is never found. The copy is therefore split beforehand as the browser splits.
+No dictionary splits a Chinese text and a query for a part of it alike in every context, and a term that
+the two split differently is never found. Every character is therefore a word of its own in the index, as in the
+query (_static/web/search.js), which asks for them side by side.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -21,9 +21,6 @@ from pathlib import Path
 
 from examples import cli
 from tools import LANGUAGES
-from tools.node_modules import NODE
-
-SEGMENT = Path(__file__).with_name("segment.mjs")
 
 PAGES = ("*.html", "chapters/**/*.html")  # not the editions in folders beside them
 PERMALINK = re.compile(r'<a class="headerlink".*?</a>', re.DOTALL)
@@ -32,8 +29,10 @@ SECTION = re.compile(
     r'(?P<labels>(?:\s*<span id="[^"]*"></span>)*)\s*<h(?P<level>[1-6])>'
 )
 TERM = re.compile(r'<dt id="(?P<id>term-[^"]+)">(?P<name>.*?)</dt>', re.DOTALL)
-HAN_TEXT = re.compile(r"(?<=>)[^<>]*[\u4e00-\u9fff][^<>]*(?=<)")
-PAGE_BREAK = "<!-- next page -->"  # one process for all pages
+HAN = r"\u3400-\u9fff"
+BETWEEN_HAN = re.compile(rf"(?<=[{HAN}])(?=[{HAN}])")
+TEXT = re.compile(r"(?<=>)[^<>]+(?=<)")
+ZERO_WIDTH_SPACE = "\u200b"
 NOISE = re.compile(r'<div class="(?=toctree-wrapper|book-figure)')
 
 
@@ -47,30 +46,17 @@ def for_index(html: str) -> str:
     return NOISE.sub('<div data-pagefind-ignore class="', html)
 
 
-def split_words(html: str, code: str) -> str:
-    """Zero-width spaces between the words of every Chinese text in a page."""
-    texts = HAN_TEXT.findall(html)
-    done = subprocess.run(
-        [str(NODE), str(SEGMENT), code],
-        input=json.dumps(texts),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=True,
-    )
-    split = iter(json.loads(done.stdout))
-    return HAN_TEXT.sub(lambda _: next(split), html)
+def split_characters(html: str) -> str:
+    """Zero-width spaces between the characters of every Chinese text in a page."""
+    return TEXT.sub(lambda text: BETWEEN_HAN.sub(ZERO_WIDTH_SPACE, text[0]), html)
 
 
-def copy_pages(root: Path, target: Path, code: str) -> None:
+def copy_pages(root: Path, target: Path) -> None:
     """Write the pages of one edition, changed for the index, into a folder."""
-    pages = sorted({page for glob in PAGES for page in root.glob(glob)})
-    htmls = [for_index(page.read_text(encoding="utf-8")) for page in pages]
-    if code.startswith("zh"):
-        htmls = split_words(PAGE_BREAK.join(htmls), code).split(PAGE_BREAK)
-    for page, html in zip(pages, htmls, strict=True):
+    for page in sorted({page for glob in PAGES for page in root.glob(glob)}):
         copy = target / page.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)
+        html = split_characters(for_index(page.read_text(encoding="utf-8")))
         copy.write_text(html, encoding="utf-8")
 
 
@@ -87,7 +73,7 @@ def make(language: str, out: Path) -> None:
     bundle = root / "pagefind"
     shutil.rmtree(bundle, ignore_errors=True)  # names carry hashes: old ones would stay
     with tempfile.TemporaryDirectory() as folder:
-        copy_pages(root, Path(folder), LANGUAGES[language].code)
+        copy_pages(root, Path(folder))
         command = [sys.executable, "-m", "pagefind", "--site", folder]
         command += ["--output-path", str(bundle)]
         command += ["--force-language", LANGUAGES[language].code.lower()]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from examples import cli
+from tools import LANGUAGES
 
 SITE = Path(__file__).parent.parent / "_build" / "site"
 
@@ -24,6 +25,27 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *args) -> None:
         pass
+
+    def send_error(self, code: int, message=None, explain=None) -> None:
+        """Where nothing is, the book's own page says so, as it does on a host."""
+        pages = [
+            Path(self.directory, *folder, "404.html") for folder in self.editions()
+        ]
+        found = next((page for page in pages if page.is_file()), None)
+        if code != 404 or not found:
+            return super().send_error(code, message, explain)
+        body = found.read_bytes()
+        self.send_response(404)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def editions(self) -> list[tuple[str, ...]]:
+        """The folder of the edition that was asked, then that of the site."""
+        first = self.path.lstrip("/").partition("/")[0]
+        folders = {one.folder for one in LANGUAGES.values() if one.folder}
+        return [(first,), ()] if first in folders else [()]
 
 
 def server(port: int, site: Path = SITE) -> http.server.ThreadingHTTPServer:

@@ -26,6 +26,8 @@ from tools import LANGUAGES, ROOT, search_index
 
 LIMIT = 900  # seconds for one edition; a hanging build must not hang CI
 STEP = re.compile(r"^(reading|writing)\b.*\[ *(\d+)%\]")
+# Pages without a source of their own.
+MADE_PAGES = ("404", "genindex", "search")
 # What pages are made by. Sphinx makes a page again whose text, catalog, figure or data
 # changed, but does not see a change in code, so any change here starts afresh.
 MAKERS = (
@@ -168,7 +170,7 @@ def remove_orphans(language: str, source: Path, out: Path) -> None:
     others = [edition(name, out) for name in LANGUAGES if LANGUAGES[name].folder]
     for page in pages.rglob("*.html"):
         name = page.relative_to(pages).with_suffix("")
-        made = name.parts[0].startswith("_") or str(name) in ("genindex", "search")
+        made = name.parts[0].startswith("_") or str(name) in MADE_PAGES
         source_gone = not made and not (source / f"{name}.md").exists()
         source_gone = source_gone and str(name) not in moved
         if source_gone and not any(other in page.parents for other in others):

@@ -50,13 +50,32 @@
     }
   }
 
+  // The menu stands under its button, at the page's end side.
+  function bindThemeMenu() {
+    const menu = document.getElementById("book-theme-menu");
+    const button = document.querySelector(".theme-switch-button");
+    if (!menu || !button) return;
+    menu.addEventListener("beforetoggle", () => {
+      const at = button.getBoundingClientRect();
+      menu.style.top = `${at.bottom}px`;
+      menu.style.right = `${document.documentElement.clientWidth - at.right}px`;
+    });
+    menu.addEventListener("click", (event) => {
+      if (event.target.closest("button")) menu.hidePopover();
+    });
+  }
+
   function bindScrollers() {
-    const boxes = ".math-scroll, .book-figure, .pst-scrollable-table-container";
-    const mark = (box) => {
-      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-      else box.removeAttribute("tabindex");
-    };
-    const watch = new ResizeObserver((entries) => entries.forEach((one) => mark(one.target)));
+    const boxes = ".math-scroll, .math-long, .book-figure, .table-box";
+    // First look at all, then write: a change between two looks would make the browser lay the page out again.
+    const watch = new ResizeObserver((entries) => {
+      const wide = entries.map(({ target }) => target.scrollWidth > target.clientWidth + 1);
+      entries.forEach(({ target }, at) => {
+        if (wide[at] === target.hasAttribute("tabindex")) return;
+        if (wide[at]) target.tabIndex = 0;
+        else target.removeAttribute("tabindex");
+      });
+    });
     document.querySelectorAll(boxes).forEach((box) => watch.observe(box));
   }
 
@@ -64,6 +83,7 @@
     bindDrawer("primary", "(min-width: 960px)");
     bindDrawer("secondary", "(min-width: 1200px)");
     bindLanguages();
+    bindThemeMenu();
     bindScrollers();
   });
 })();

@@ -1,12 +1,31 @@
 // Search in the theme's dialog: pagefind is loaded when the dialog first opens, one index a language.
-// pagefind splits a Chinese query into words with the browser's dictionary (see tools/search_index.py).
+// Every Chinese character is a word of the index (see tools/search_index.py).
 
 const PAGES = 10;
 const SECTIONS = 3;
 
-/** pagefind indexes the words of a code name; ask for the words, or a part of a name finds nothing. */
+/**
+ * The query as the index has it. pagefind indexes the words of a code name, so that a part of a name is found
+ * by its words; and a quotation mark is its sign for words side by side.
+ */
 function wordsOf(query) {
-  return query.trim().replace(/[_/]+/g, " ").replace(/\s+/g, " ");
+  const apart = query.replace(/(?<=\p{Script=Han})(?=\p{Script=Han})/gu, " ");
+  return apart.replace(/[_/"\s]+/g, " ").trim();
+}
+
+/** Whether a text holds every word of the query: the index knows the characters of a Chinese word only. */
+function holdsWords(text, query) {
+  const words = new Intl.Segmenter("zh", { granularity: "word" }).segment(query);
+  return [...words].every(({ segment }) => !/\p{Script=Han}/u.test(segment) || holds(text, segment));
+}
+
+/** Pages that hold the words side by side, best first, then those that hold them anywhere. */
+async function ranked(pagefind, words) {
+  if (!words.includes(" ")) return (await pagefind.search(words)).results;
+  const [phrase, anywhere] = await Promise.all([pagefind.search(`"${words}"`), pagefind.search(words)]);
+  const ids = new Set(phrase.results.map((result) => result.id)); // all of one score
+  const first = anywhere.results.filter((result) => ids.has(result.id));
+  return [...first, ...anywhere.results.filter((result) => !ids.has(result.id))];
 }
 
 function element(tag, className, parent) {
@@ -30,7 +49,7 @@ function excerpt(of, query, parent) {
   element("span", "search-excerpt", parent).innerHTML = marked;
 }
 
-/** pagefind asks for all words, anywhere: put first what holds them as they were typed. */
+/** Whether a text holds the query as it was typed. */
 function holds(text, query) {
   return Number(plain(text).toLowerCase().includes(query.trim().toLowerCase()));
 }
@@ -104,14 +123,16 @@ class Search {
     const query = this.input.value;
     const words = wordsOf(query);
     const pagefind = words && (await this.load());
-    const found = pagefind ? (await pagefind.search(words)).results : [];
-    const pages = await Promise.all(found.slice(0, PAGES).map((result) => result.data()));
+    const found = pagefind ? await ranked(pagefind, words) : [];
+    const best = await Promise.all(found.slice(0, PAGES).map((result) => result.data()));
     if (turn !== this.turn) return; // a newer query is on its way
+    const pages = best.filter((page) => holdsWords(page.content, query));
     pages.sort((a, b) => holds(b.content, query) - holds(a.content, query));
     this.list.replaceChildren();
     pages.forEach((page) => show(page, query, this.list));
     const { results, nothing } = this.form.dataset;
-    if (pagefind) this.status.textContent = found.length ? results.replace("{n}", found.length) : nothing;
+    const count = found.length - best.length + pages.length;
+    if (pagefind) this.status.textContent = count ? results.replace("{n}", count) : nothing;
     else if (!words) this.status.textContent = "";
     this.list.dataset.query = query; // what the list answers
   }

@@ -14,13 +14,13 @@ from examples.figures.style import COLORS, INK, Say
 WORDS = {
     "zh_CN": {
         "tokens": "token 向量",
-        "queries": "查询",
-        "keys": "键",
-        "values": "值",
+        "queries": "Q",
+        "keys": "K",
+        "values": "V",
         "scores": "分数",
         "weights": "权重",
         "taken": "取得",
-        "softmax": "归一化",
+        "softmax": "softmax",
         "attending token": "看的 token",
         "attended token": "被看的 token",
         "at the previous token": "看前一个 token",
@@ -29,7 +29,7 @@ WORDS = {
         "layer": "层",
         "score of a head": "头的得分",
         "probability of ‹ Paris›": "‹ Paris› 的概率",
-        "weight": "权重",
+        "weight of": "权重，头",
         "same sense": "同义",
         "other sense": "异义",
         "after layer": "经过的层数",
@@ -220,7 +220,7 @@ def paris(say: Say) -> Figure:
                          fontsize=8)  # fmt: skip
         right.invert_yaxis()
         right.tick_params(axis="y", length=0)
-        right.set_xlabel(f"{layer}.{number}: {say('weight')}")
+        right.set_xlabel(f"{say('weight of')} {layer}.{number}")
     return figure
 
 

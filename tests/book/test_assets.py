@@ -25,7 +25,7 @@ def test_icon_codes_are_read_from_the_theme_s_rules():
 @pytest.mark.built
 @pytest.mark.parametrize("edition", EDITIONS, ids=lambda path: path.name)
 def test_every_icon_on_a_page_is_in_the_font(edition):
-    css = (edition / "_static/styles/pydata-sphinx-theme.css").read_text("utf-8")
+    css = (site_assets.STATIC / "styles/pydata-sphinx-theme.css").read_text("utf-8")
     codes = site_assets.icon_codes(css)
     cmap = TTFont(edition / ICONS).getBestCmap()
     for page in [edition / "index.html", *edition.glob("chapters/**/*.html")]:

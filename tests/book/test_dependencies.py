@@ -38,16 +38,19 @@ def test_every_locked_package_has_a_hash_and_no_address():
         )
         assert len(pins) == len(licenses.NAME.findall(text)) > 0
         assert not re.search(r"https?://|--index|--find-links", text)
-    lock = (ROOT / "package-lock.json").read_text("utf-8")
-    assert '"resolved"' not in lock
-    assert lock.count('"integrity": "sha512-') == len(licenses.npm_packages())
+    for path in licenses.NPM_LOCKS:
+        lock = path.read_text("utf-8")
+        assert '"resolved"' not in lock
+        assert lock.count('"integrity": "sha512-') == len(licenses.npm_packages(path))
 
 
 def test_the_listed_licenses_are_those_of_the_packages():
     listed = {name: (license, purpose) for name, license, purpose in licenses.read()}
     for name, license, purpose in licenses.table():
         assert listed.get(name) == (license, purpose), f"{name}: run `make licenses`"
-    wanted = set(licenses.locked()) | {row[0] for row in licenses.npm_packages()}
+    wanted = set(licenses.locked()) | {
+        row[0] for lock in licenses.NPM_LOCKS for row in licenses.npm_packages(lock)
+    }
     assert listed.keys() <= wanted
 
 

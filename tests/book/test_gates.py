@@ -195,6 +195,9 @@ MUTATIONS = [
     Mutation("a range with a hyphen", "typography", fact("32 层", "30-32 层")),
     Mutation("a space between two characters", "typography", fact("在先", "在 先")),
     # Ours: pages and their names
+    Mutation("a chapter without the date of its facts", "layout: names", edit(PAGE, "```{checked} 2026-11-23\n```\n", "")),
+    Mutation("facts checked on a day to come", "layout: names", edit(PAGE, "{checked} 2026-11-23", "{checked} 2999-01-01")),
+    Mutation("facts checked on no day", "layout: names", edit(PAGE, "{checked} 2026-11-23", "{checked} November")),
     Mutation("a label of another page", "layout: names", edit(PAGE, "tab-kv-cache--sizes\n", "tab-other--sizes\n")),
     Mutation("a label without its kind", "layout: names", edit(PAGE, ":name: fig-kv-cache--dot", ":name: kv-cache--dot")),
     Mutation("a page without its label", "layout: names", edit(PAGE, "(kv-cache)=\n", "(cache)=\n")),
@@ -319,4 +322,4 @@ def test_faults_make_the_command_fail(book):
     assert run().returncode == 0
     edit(PAGE, "which comes first", "which takes 31 ms")(book)
     done = run()
-    assert done.returncode == 1 and f"{PAGE}:10: 31 ms" in done.stdout
+    assert done.returncode == 1 and f"{PAGE}:13: 31 ms" in done.stdout

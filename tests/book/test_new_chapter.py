@@ -15,7 +15,7 @@ from tools.gates.book import Book
 
 TREES = ["index.md", "chapters", "locale", "examples", "_static", "tests/chapters"]
 TREES += ["tools", "_ext", "_templates", "conf.py", "Makefile", "README.md"]
-TREES += ["package.json", "package-lock.json"]
+TREES += ["package.json", "package-lock.json", "pyproject.toml"]
 
 
 @pytest.fixture

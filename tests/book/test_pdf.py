@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import polib
 import pytest
 from pypdf import PdfReader
 from pypdf.generic import Destination
@@ -19,16 +20,39 @@ from tools import LANGUAGES, ROOT, pdf
 FOLDER = Path(os.environ.get("BOOK_PDF", ROOT / "_build" / "pdf"))
 HEADS = {"en": r"Chapter\s*1", "zh_CN": r"第\s*1\s*章"}
 FIGURES = {"en": r"Figure\s*1\.1\b", "zh_CN": r"图\s*1\.1\b"}
-CHAPTER = {
-    "en": "1 The KV cache and the memory tsunami",
-    "zh_CN": "1 KV 缓存与显存海啸",
-}
-PART = {"en": "Part I Bottlenecks", "zh_CN": "第一部分 瓶颈"}
 BACK = {"en": "Glossary", "zh_CN": "术语表"}
 IN_A_FIGURE = {"en": "without a cache", "zh_CN": "无缓存"}
 LEFT_OVER = ("{{", "}}", "\\val", "%{", "{val}", "{term}", "{ref}", "**")
 
 needs_pdf = pytest.mark.built
+
+
+def first_title(page: str) -> dict[str, str]:
+    """A page's title in each language."""
+    (title,) = re.findall(r"^# (.+)$", (ROOT / page).read_text("utf-8"), re.MULTILINE)[
+        :1
+    ]
+    catalog = polib.pofile(
+        str(ROOT / "locale/zh_CN/LC_MESSAGES" / page).replace(".md", ".po")
+    )
+    return {"en": title, "zh_CN": catalog.find(title).msgstr}
+
+
+def listed(page: str) -> list[str]:
+    """The pages of a page's table of contents, in order."""
+    text = (ROOT / page).read_text("utf-8")
+    (block,) = re.findall(r"^```\{toctree\}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    names = [line for line in block.splitlines() if line and not line.startswith(":")]
+    return [(Path(page).parent / name).with_suffix(".md").as_posix() for name in names]
+
+
+# The first part and its first chapter, as bookmarks name them.
+FIRST_PART = next(p for p in listed("index.md") if p.endswith("/index.md"))
+PART = {"en": "Part I {}", "zh_CN": "第一部分 {}"}
+PART = {
+    code: PART[code].format(title) for code, title in first_title(FIRST_PART).items()
+}
+CHAPTER = {code: f"1 {t}" for code, t in first_title(listed(FIRST_PART)[0]).items()}
 
 
 def without_code(page) -> str:
@@ -113,6 +137,20 @@ def test_heads_and_captions_are_in_the_language(book):
     for words in (HEADS, FIGURES):
         assert re.search(words[language], text)
         assert not re.search(words[other], text)
+
+
+@needs_pdf
+def test_a_table_stands_under_its_caption(book):
+    """On the same page: at least its head and two rows come after the caption's first line."""
+    _, reader, _ = book
+    captions = 0
+    for page in reader.pages:
+        lines = page.extract_text().splitlines()
+        for number, line in enumerate(lines):
+            if re.match(r"(Table|表) ?\d+\.\d+ \S", line):
+                captions += 1
+                assert len(lines) - number > 3, line
+    assert captions >= 4
 
 
 @needs_pdf

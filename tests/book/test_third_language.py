@@ -21,6 +21,7 @@ LANGUAGE = "eo"  # any that Sphinx knows and the book has not
 FIRST = tuple(LANGUAGES.values())
 # Whole text blocks of a page that no translator needs: code, formulas, the bibliography's entries.
 LEFT = "script, style, pre, math, svg, .highlight, .citation, .editions, .headerlink, .translation-notice"
+LEFT += ", .checked, .book-part"  # words of the interface
 BLOCKS = "p li dt dd td th h1 h2 h3 h4 figcaption caption summary".split()
 HEADER = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
 WORD = re.compile(r"[A-Za-z]{2,}")

@@ -37,14 +37,15 @@ sys.path[:0] = [{root!r}, {ext!r}]
 module = types.ModuleType("examples.toy")
 module.__file__ = {conf!r}
 module.__spec__ = __import__("importlib.machinery").machinery.ModuleSpec("examples.toy", None)
-module.values = lambda: {{"toy--bytes": "128\\u00a0KiB", "toy--count": "131,072"}}
+module.values = lambda: {{"toy--bytes": "128\\u00a0KiB", "toy--count": "131,072",
+                          "toy--share": "59\\u00a0%"}}
 sys.modules["examples.toy"] = module
 extensions = ["myst_parser", "values"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 """
 
 
-def build(folder, builder, page=PAGE):
+def build(folder, builder, page=PAGE, language="en"):
     (folder / "index.md").write_text(page, encoding="utf-8")
     (folder / "dot.svg").write_text(
         '<svg xmlns="http://www.w3.org/2000/svg"/>', encoding="utf-8"
@@ -62,6 +63,8 @@ def build(folder, builder, page=PAGE):
         "--keep-going",
         "-b",
         builder,
+        "-D",
+        f"language={language}",
     ]
     done = subprocess.run(
         [*command, str(folder), str(folder / builder)], capture_output=True, text=True
@@ -77,6 +80,18 @@ def test_a_value_reaches_text_table_math_and_alternative_text(tmp_path):
     assert r"131{,}072\ \text{and}\ 128~\mathrm{KiB}" in page
     assert 'alt="A dot of 131,072 points"' in page
     assert "toy--" not in page
+
+
+@pytest.mark.parametrize(
+    ("language", "gap"), [("en", "\N{NO-BREAK SPACE}"), ("zh_CN", "")]
+)
+def test_a_percent_sign_stands_as_the_language_sets_it(tmp_path, language, gap):
+    page = "# Toy\n\n{val}`toy--share` ![%{toy--share}](dot.svg) $\\val{toy--share}$\n"
+    code, errors = build(tmp_path, "html", page, language)
+    assert code == 0, errors
+    page = (tmp_path / "html" / "index.html").read_text(encoding="utf-8")
+    assert f">59{gap}%</span>" in page and f'alt="59{gap}%"' in page
+    assert r"59~\mathrm{\%}" in page
 
 
 def test_latex_gets_the_same_numbers(tmp_path):

@@ -42,6 +42,9 @@ prefill
 (kv-cache)=
 # The cache
 
+```{checked} 2026-11-23
+```
+
 The {term}`KV cache` takes {val}`kv-cache--token-llama-3.1-8b` a token on a card of 80 GB, and **nothing** else
 is $V$ or `max_len` in *every* layer. See {ref}`bottlenecks`, [the second section](#second-section), <https://example.org/a>,
 {numref}`fig-kv-cache--dot`, {eq}`eq-kv-cache--sum`, {numref}`lst-kv-cache--add` and {numref}`tab-kv-cache--sizes`.

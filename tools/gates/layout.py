@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import checked  # of _ext/
+
 from tools.gates.book import Book
 
 STEM = re.compile(r"^(?P<slug>[a-z0-9]+(?:-[a-z0-9]+)*)--[a-z0-9]+(?:-[a-z0-9]+)*$")
@@ -18,6 +20,7 @@ LABEL = re.compile(
 TOCTREE = re.compile(r"```\{toctree\}\n(.*?)```", re.DOTALL)
 # An appendix table whose data chapters use already; its page comes with the part that needs it.
 DATA_BEFORE_PAGE = {"models"}
+CHECKED = re.compile(r"^```\{checked\} (\S+)$", re.MULTILINE)
 # What `make new-chapter` leaves for the author to write.
 UNFINISHED = re.compile(r"\bTODO\b|\bFIXME\b|\bTBD\b|coming soon|敬请期待|待补", re.I)
 
@@ -43,11 +46,28 @@ def of_pages(book: Book) -> Iterator[str]:
             yield f"{book.name(page)}: does not begin with ({label})= and a title"
         if len(text.split("\n", 2)[-1].strip()) <= 15:
             yield f"{book.name(page)}: the page is empty"
+        if (
+            page.parent.parent == book.root / "chapters"
+            and page.parent.name != "appendix"
+        ):
+            yield from of_date(book, page, text)
         yield from of_labels(book, page, text)
     for page in book.pages[1:]:
         if listed[page.resolve()] != 1:
             times = listed[page.resolve()] or "no"
             yield f"{book.name(page)}: stands in {times} toctree(s), not in one"
+
+
+def of_date(book: Book, page: Path, text: str) -> Iterator[str]:
+    """A chapter that cites says once on which day its facts were held against the sources."""
+    dates = CHECKED.findall(text)
+    if "{cite" in text and len(dates) != 1:
+        yield f"{book.name(page)}: cites sources; under its title belongs one {{checked}} with a date"
+    for date in dates:
+        try:
+            checked.day(date)
+        except ValueError as error:
+            yield f"{book.name(page)}: checked: {error}"
 
 
 def of_labels(book: Book, page: Path, text: str) -> Iterator[str]:

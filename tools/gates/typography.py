@@ -28,7 +28,8 @@ OURS = (
 def display(text: str) -> str:
     """A message as it is shown, roles and code replaced by something of the same kind.
 
-    A numbered reference shows as `图 1`, a value as `1 GB`, code and math as a letter.
+    A numbered reference shows as `图 1`, a value as `1 GB`, code and math as a letter, a
+    citation in the sentence as an author's name.
     """
     shown = []
     for token in inline_tokens(text):
@@ -43,6 +44,8 @@ def display(text: str) -> str:
                 shown.append("图 1")
             elif name == "val":
                 shown.append("1 GB")
+            elif name == "cite:t":
+                shown.append("Su")
             elif name.startswith("cite"):
                 shown.append(CITED)
             elif name == "eq":
