@@ -33,9 +33,13 @@ def requests(options: argparse.Namespace) -> None:
     """Print predicted TTFT, TPOT and end."""
     asked = REQUESTS
     if options.prompt is not None or options.answer is not None:
-        asked = ((options.prompt or 1024, options.answer or paper.ANSWER),)
-    if min(min(one) for one in asked) < 1:
-        raise cli.CommandError("--prompt and --answer take 1 or more tokens")
+        prompt = 1024 if options.prompt is None else options.prompt
+        answer = paper.ANSWER if options.answer is None else options.answer
+        if prompt < 1 or answer < 2:
+            raise cli.CommandError(
+                "--prompt takes 1 or more tokens, --answer 2 or more"
+            )
+        asked = ((prompt, answer),)
     shape = shapes.named(options.model)
     print(f"{shape.name} in bf16, alone on the card\n")
     print("prompt  answer   TTFT, ms   TPOT, ms   end, ms")

@@ -63,7 +63,7 @@ def predicted_steps_s(
     answered: int,
     context: int,
 ) -> list[float]:
-    """Seconds of each step while a prompt of `arriving` tokens is read by `chunk` beside others."""
+    """Seconds of each step while a prompt is read by `chunk` beside others."""
     if not 1 <= chunk <= arriving:
         raise CommandError(f"a chunk has 1 to {arriving} tokens, not {chunk}")
     others = [Segment(1, context - 1)] * answered
@@ -78,13 +78,45 @@ def predicted_steps_s(
 def largest_chunk(
     step_s: Callable[[int], float], budget_s: float, sizes: list[int]
 ) -> int:
-    """The largest chunk whose longest step keeps the budget; CommandError where none does."""
+    """The largest chunk whose longest step keeps the budget.
+
+    CommandError where none does.
+    """
     fitting = [size for size in sizes if step_s(size) <= budget_s]
     if not fitting:
+        least = step_s(min(sizes)) * 1e3
         raise CommandError(
-            f"no chunk keeps {budget_s * 1e3:g} ms; the smallest takes {step_s(min(sizes)) * 1e3:.1f} ms"
+            f"no chunk keeps {budget_s * 1e3:g} ms; the smallest takes {least:.1f} ms"
         )
     return max(fitting)
+
+
+def filled_chunks(
+    shape: Shape,
+    ceilings: Ceilings,
+    arriving: int,
+    budget_s: float,
+    answered: int,
+    context: int,
+) -> list[int]:
+    """Chunks of a prompt, each as large as a budget for its step allows on paper."""
+    others = [Segment(1, context - 1)] * answered
+
+    def seconds(chunk: int, past: int) -> float:
+        return roofline.step_s(shape, [*others, Segment(chunk, past)], ceilings)
+
+    sizes, past = [], 0
+    while past < arriving:
+        low, high = 0, arriving - past  # low keeps the budget, as far as is known
+        while low < high:
+            middle = (low + high + 1) // 2
+            fits = seconds(middle, past) <= budget_s
+            low, high = (middle, high) if fits else (low, middle - 1)
+        if not low:
+            raise CommandError(f"no chunk keeps {budget_s * 1e3:g} ms after {past}")
+        sizes.append(low)
+        past += low
+    return sizes
 
 
 def of_arrival() -> dict[str, str]:
@@ -120,7 +152,31 @@ def of_arrival() -> dict[str, str]:
                 abs(100 * (total / apart_ms(chunk) - 1)), "%"
             ),
         }
-    return found | of_last_chunks() | of_choice()
+    return found | of_last_chunks() | of_choice() | of_exercises()
+
+
+EXERCISE = (32768, 0.025)  # tokens of a prompt, and seconds for a step
+
+
+def of_exercises() -> dict[str, str]:
+    """Results of the exercises on chunks."""
+    data, shape = record.load(STEM), shapes.named(paper.MODEL)
+    ceilings, (arriving, budget) = Ceilings.of(data), EXERCISE
+    beside = (data["answered"], data["context"])
+    filled = filled_chunks(shape, ceilings, arriving, budget, *beside)
+
+    def longest(chunk: int) -> float:
+        return max(predicted_steps_s(shape, ceilings, arriving, chunk, *beside))
+
+    equal = largest_chunk(longest, budget, list(range(16, 2048, 16)))
+    return {
+        "exercise-gap": quantity(mean_gap_ms(512), "ms", 1),
+        "exercise-first": count(filled[0]),
+        "exercise-last": count(filled[-2]),
+        "exercise-steps": count(len(filled)),
+        "exercise-equal": count(equal),
+        "exercise-equal-steps": count(-(-arriving // equal)),
+    }
 
 
 def of_last_chunks() -> dict[str, str]:

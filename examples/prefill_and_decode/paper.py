@@ -16,6 +16,7 @@ STEM = "prefill-and-decode--h200-prefill"
 ROWS = (1, 16, 64, 256, 1024, 8192)  # tokens of one prompt in a step
 PROMPTS = (1024, 8192, 32768)
 ANSWER = 256
+EXERCISE = Ceilings(read_bytes_per_s=2e12, flop_per_s=300e12)  # a card of an exercise
 
 
 def card() -> Ceilings:
@@ -24,7 +25,7 @@ def card() -> Ceilings:
 
 
 def work(shape: Shape, tokens: int, past: int = 0) -> Work:
-    """FLOP and bytes to push `tokens` tokens of one sequence through a model, `past` in its cache."""
+    """FLOP and bytes of `tokens` new tokens of a sequence, with `past` in its cache."""
     parts = roofline.parts(shape, [Segment(tokens, past)])
     return sum(parts, Work(0, 0))
 
@@ -50,6 +51,16 @@ def times(shape: Shape, ceilings: Ceilings, prompt: int, answer: int) -> Times:
         roofline.decode_s(shape, ceilings, 1, prompt + i) for i in range(1, answer)
     ]
     return Times(ttft, sum(steps) / len(steps), ttft + sum(steps))
+
+
+def even_prompt(shape: Shape, ceilings: Ceilings, answer: int) -> int:
+    """The shortest prompt that takes as long to read as `answer` tokens after it take to write."""
+    low, high = 1, 2 * shape.context
+    while low < high:
+        prompt = (low + high) // 2
+        t = times(shape, ceilings, prompt, answer + 1)
+        low, high = (low, prompt) if 2 * t.ttft >= t.end else (prompt + 1, high)
+    return low
 
 
 def table(shape: Shape, ceilings: Ceilings, rows: tuple[int, ...] = ROWS) -> list[str]:
@@ -113,9 +124,11 @@ def of_paper() -> dict[str, str]:
             32768 * memory.kv_bytes_per_token(shape), "GB", 1
         ),
         "chunk-intensity": count(cached.intensity),
-        "exercise-ttft": quantity(
-            1e3 * roofline.prefill_s(shapes.named("Llama-3.1-70B"), ceilings, 2048),
-            "ms",
+        "hit-ms": quantity(
+            1e3 * roofline.prefill_s(shape, ceilings, 64, past=32768 - 64), "ms", 1
         ),
+        "exercise-prompt": count(even_prompt(shape, ceilings, 100)),
+        "exercise-corner": count(roofline.compute_bound_batch(EXERCISE)),
+        "exercise-corner-byte": count(roofline.compute_bound_batch(EXERCISE, 1)),
     }
     return found

