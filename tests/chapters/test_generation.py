@@ -306,7 +306,7 @@ def use(monkeypatch, loaded) -> None:
         (["seen"], "37 token ids, 7 of them the user's"),
         (["choices"], "top-p 0.9, then T = 1.5"),
         (["pieces"], "'', stop"),
-        (["penalty"], '"city":"New York",\n   });'),
+        (["penalty"], '"city":"New York",\n   }'),
         (["write", "Say hello in Chinese.", "--tokens", "8"], "finish_reason: length"),
     ],
 )

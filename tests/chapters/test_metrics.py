@@ -161,7 +161,6 @@ def test_an_error_event_and_a_broken_stream_stand_in_the_record():
 
 def broken(monkeypatch, response) -> Record:
     """What `ask` notes of a server that answers so."""
-    import asyncio
 
     import httpx
 
@@ -175,7 +174,7 @@ def broken(monkeypatch, response) -> Record:
         async with httpx.AsyncClient(transport=transport, base_url="http://x/") as one:
             return await client.ask(one, {}, 0.0, lambda: 1.0)
 
-    return asyncio.run(once())
+    return load.finished(once())
 
 
 def test_a_lost_connection_and_a_silent_end_are_errors(monkeypatch):
