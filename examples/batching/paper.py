@@ -29,7 +29,7 @@ def even_batch(shape: Shape, context: int) -> float:
 
 
 def shares(shape: Shape, card: Ceilings, batch: int, context: int) -> dict[str, float]:
-    """Seconds of a step by what is waited for: weights or their arithmetic, and caches."""
+    """Seconds that a step waits for weights, for their arithmetic, and for caches."""
     products, attention = roofline.parts(
         shape, [roofline.Segment(1, context - 1)] * batch
     )

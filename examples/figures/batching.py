@@ -2,20 +2,149 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.figure import Figure
 
-import examples.batching as example
+from examples import record
+from examples.batching import card, paper, static
 from examples.figures import style
 from examples.figures.style import COLORS, Say
+from examples.predict import roofline, shapes
 
-WORDS = {"zh_CN": {"number": "数", "its double": "两倍"}}
+WORDS = {
+    "zh_CN": {
+        "sequences in the batch": "批中的序列数",
+        "time of a step (ms)": "一步的时间（ms）",
+        "tokens per second, all sequences": "每秒 token 数，所有序列合计",
+        "context {}": "上下文 {}",
+        "tokens since the batch began": "批开始以来的 token 数",
+        "padding": "填充",
+        "prompt": "提示词",
+        "answer": "回答",
+        "ended, still computed": "已结束，仍在计算",
+        "request": "请求",
+    }
+}
+SHADES = {512: 0.55, 2048: 0.78, 8192: 1.0}  # the longer the context, the darker
 
 
-def first(say: Say) -> Figure:
-    """TODO: what the figure shows; labels carry units."""
-    with style.canvas(height=2.5) as (figure, axes):
-        numbers = [1, 2, 3]
-        axes.plot(numbers, [example.double(n) for n in numbers], "o", color=COLORS["decode"])
-        axes.set_xlabel(say("number"))
-        axes.set_ylabel(say("its double"))
+def _lines(axes, say: Say, value, predicted, left: int = 0) -> None:
+    """Predicted lines and measured marks against the batch; one label to the left."""
+    shape, rates = shapes.named(paper.MODEL), paper.ceilings()
+    for context in paper.CONTEXTS:
+        points = card.points(context)
+        most = points[-1]["batch"]
+        batches = np.unique(np.geomspace(1, most, 60).round().astype(int))
+        alpha, color = SHADES[context], COLORS["decode"]
+        steps = [roofline.decode_s(shape, rates, int(b), context) for b in batches]
+        axes.plot(
+            batches,
+            [predicted(int(b), s) for b, s in zip(batches, steps, strict=True)],
+            color=color,
+            alpha=alpha,
+            lw=1.2,
+        )
+        axes.plot(
+            [p["batch"] for p in points],
+            [value(p) for p in points],
+            "o",
+            color=color,
+            alpha=alpha,
+        )
+        last = points[-1]
+        axes.annotate(
+            say("context {}").format(f"{context:,}"),
+            (last["batch"], value(last)),
+            (-8, 5) if context == left else (8, -4),
+            "data",
+            "offset points",
+            ha="right" if context == left else "left",
+            fontsize=9,
+            color=color,
+        )
+    axes.set(xscale="log", yscale="log")
+    axes.set_xticks([1, 4, 16, 64, 256])
+    style.plain_ticks(axes.xaxis)
+    axes.set_xlabel(say("sequences in the batch"))
+
+
+def step(say: Say) -> Figure:
+    """Time of a decode step by batch and context on an H200; log-log."""
+    with style.canvas(height=3.2) as (figure, axes):
+        _lines(axes, say, record.median, lambda _, s: 1e3 * s, left=8192)
+        axes.set_yticks([4, 6, 10, 15, 25])
+        style.plain_ticks(axes.yaxis)
+        axes.set(xlim=(0.9, 1300), ylim=(2.8, 30))
+        axes.set_ylabel(say("time of a step (ms)"))
+    return figure
+
+
+def throughput(say: Say) -> Figure:
+    """Tokens per second of all sequences by batch and context, and what no batch exceeds; log-log."""
+    shape, rates = shapes.named(paper.MODEL), paper.ceilings()
+    with style.canvas(height=3.3) as (figure, axes):
+        _lines(axes, say, card.tokens_per_s, lambda b, s: b / s)
+        for context in paper.CONTEXTS:
+            most = roofline.largest_throughput(shape, rates, context)
+            axes.plot(
+                [90, 1500], [most, most], color=COLORS["idle"], ls=(0, (4, 3)), lw=1
+            )
+        axes.set_xlim(0.9, 1500)
+        axes.set_yticks([200, 1000, 5000, 20_000])
+        style.plain_ticks(axes.yaxis, lambda x: f"{x:,.0f}")
+        axes.set_ylabel(say("tokens per second, all sequences"))
+    return figure
+
+
+def rectangle(say: Say) -> Figure:
+    """A static batch of eight requests: what of the rectangle is of use."""
+    batch = static.example()
+    wide, long = max(batch.prompts), max(batch.answers)
+    with style.canvas(height=2.9) as (figure, axes):
+        for row, (prompt, answer) in enumerate(
+            zip(batch.prompts, batch.answers, strict=True)
+        ):
+            parts = (
+                (0, wide - prompt, COLORS["idle"], 0.35, "//"),
+                (wide - prompt, prompt, COLORS["prefill"], 0.75, ""),
+                (wide, answer, COLORS["decode"], 0.75, ""),
+                (wide + answer, long - answer, COLORS["idle"], 0.35, ""),
+            )
+            for left, width, color, alpha, hatch in parts:
+                axes.barh(
+                    row,
+                    width,
+                    left=left,
+                    height=0.72,
+                    color=color,
+                    alpha=alpha,
+                    hatch=hatch,
+                )
+        axes.axvline(wide, color=COLORS["idle"], lw=1)
+        names = ("padding", "prompt", "answer", "ended, still computed")
+        handles = [
+            axes.barh(0, 0, color=c, alpha=a, hatch=h)
+            for c, a, h in (
+                (COLORS["idle"], 0.35, "//"),
+                (COLORS["prefill"], 0.75, ""),
+                (COLORS["decode"], 0.75, ""),
+                (COLORS["idle"], 0.35, ""),
+            )
+        ]
+        figure.legend(
+            handles,
+            [say(name) for name in names],
+            loc="outside upper center",
+            ncols=4,
+            frameon=False,
+            fontsize=9,
+            labelcolor=style.INK,
+        )
+        axes.set_yticks(range(len(batch.prompts)), range(1, len(batch.prompts) + 1))
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlim(0, wide + long)
+        axes.set_ylabel(say("request"))
+        axes.set_xlabel(say("tokens since the batch began"))
     return figure
