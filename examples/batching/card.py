@@ -29,7 +29,10 @@ def tokens_per_s(point: dict) -> float:
 
 
 def best_within(context: int, budget_ms: float) -> dict:
-    """The largest recorded batch whose step keeps a budget; CommandError where none does."""
+    """The largest recorded batch whose step keeps a budget.
+
+    CommandError where none does.
+    """
     found = [p for p in points(context) if record.median(p) <= budget_ms]
     if not found:
         raise CommandError(f"no batch at context {context} keeps {budget_ms:g} ms")
