@@ -225,7 +225,9 @@ def test_the_command_prints(arguments, words, capsys):
     assert words in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["rectangle"], ["static", "--rows", "4"], ["-x"]])
+@pytest.mark.parametrize(
+    "arguments", [["rectangle"], ["static", "--rows", "4"], ["-x"]]
+)
 def test_bad_options_get_one_line(arguments):
     done = subprocess.run(
         [sys.executable, "-m", "examples.batching", *arguments],
