@@ -119,11 +119,13 @@ def rectangle(say: Say) -> Figure:
                     color=color,
                     alpha=alpha,
                     hatch=hatch,
+                    edgecolor=COLORS["idle"],
+                    linewidth=0,
                 )
         axes.axvline(wide, color=COLORS["idle"], lw=1)
         names = ("padding", "prompt", "answer", "ended, still computed")
         handles = [
-            axes.barh(0, 0, color=c, alpha=a, hatch=h)
+            axes.barh(0, 0, color=c, alpha=a, hatch=h, edgecolor=COLORS["idle"], lw=0)
             for c, a, h in (
                 (COLORS["idle"], 0.35, "//"),
                 (COLORS["prefill"], 0.75, ""),

@@ -46,7 +46,7 @@ def test_twin_has_no_word_left_in_english(stem):
     """Every text of the Chinese twin is a number, a name, or holds Chinese."""
     *_, (_, svg) = figures.draw(stem)
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
-    names = set(shapes.catalog())
+    names = {*shapes.catalog(), "transformers", "torch.compile"}
     words = [
         text
         for text in texts
