@@ -23,6 +23,7 @@ BETWEEN_TAGS = re.compile(r">\s+<")
 SIZE = re.compile(r'\b(width|height)="[^"]*"\s*')
 ID = re.compile(r'\bid="([^"]+)"')
 VIEW_WIDTH = re.compile(r'viewBox="\S+ \S+ (\S+) ')
+VIEW = re.compile(r'viewBox="\S+ \S+ (\S+) (\S+)"')
 FONT_SIZE = re.compile(r"\bfont(?:-size)?:[^;\"]*?([\d.]+)px")
 SMALLEST = 9  # CSS pixels: no word of a figure is set smaller, it scrolls instead
 
@@ -47,7 +48,11 @@ def inline_svg(source: str, stem: str, alt: str) -> str:
     opening, rest = svg.split(">", 1)
     opening = SIZE.sub("", opening)
     least = least_width(svg)
-    style = f'style="min-width: {least}px" ' if least else ""
+    # A drawing far below the screen is not laid out, and must know its height all the same.
+    ratio = VIEW.search(opening)
+    rules = [f"min-width: {least}px"] if least else []
+    rules += [f"aspect-ratio: {ratio[1]} / {ratio[2]}"] if ratio else []
+    style = f'style="{"; ".join(rules)}" ' if rules else ""
     return f'{opening} {LINES} {style}role="img" aria-label="{html.escape(alt)}">{rest}'
 
 

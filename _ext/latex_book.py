@@ -261,6 +261,7 @@ class BookTranslator(LaTeXTranslator):
 
     def visit_table(self, node) -> None:
         self.give_number(node, "table", "table")
+        self.keep_whole(node)
         super().visit_table(node)
 
     def visit_math_block(self, node) -> None:
@@ -278,7 +279,7 @@ class BookTranslator(LaTeXTranslator):
         super().visit_literal_block(node)
 
     def keep_whole(self, node) -> None:
-        """Begin a listing where it fits; under a heading the heading has seen to that."""
+        """Begin a listing or a table where it fits; under a heading the heading has seen to that."""
         if not follows_heading(node):
             self.need(least_lines(node))
 

@@ -67,11 +67,15 @@
 
   function bindScrollers() {
     const boxes = ".math-scroll, .math-long, .book-figure, .table-box";
-    const mark = (box) => {
-      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-      else box.removeAttribute("tabindex");
-    };
-    const watch = new ResizeObserver((entries) => entries.forEach((one) => mark(one.target)));
+    // First look at all, then write: a change between two looks would make the browser lay the page out again.
+    const watch = new ResizeObserver((entries) => {
+      const wide = entries.map(({ target }) => target.scrollWidth > target.clientWidth + 1);
+      entries.forEach(({ target }, at) => {
+        if (wide[at] === target.hasAttribute("tabindex")) return;
+        if (wide[at]) target.tabIndex = 0;
+        else target.removeAttribute("tabindex");
+      });
+    });
     document.querySelectorAll(boxes).forEach((box) => watch.observe(box));
   }
 

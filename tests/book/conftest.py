@@ -5,12 +5,23 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tools import ROOT, serve
 
+from settings import setting  # isort: skip
+
 SITE = Path(os.environ.get("BOOK_SITE", ROOT / "_build" / "site"))
+# Every page of every edition; the page for what is not there has no style where the site was built for a
+# folder of its host and is served at the root.
+PAGES = sorted(
+    path.relative_to(SITE).as_posix()
+    for path in SITE.rglob("*.html")
+    if "pagefind" not in path.parts
+    and (path.name != "404.html" or not urlsplit(setting("baseurl")).path)
+)
 CHROMIUM = Path(os.environ.get("BOOK_CHROMIUM", "/usr/bin/chromium"))
 FLAGS = [
     "--no-sandbox",

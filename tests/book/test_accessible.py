@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.book.conftest import SITE
+from tests.book.conftest import PAGES
 from tools import LANGUAGES, ROOT
 
 pytestmark = pytest.mark.browser
 AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
 FOLDERS = [f"{one.folder}/" if one.folder else "" for one in LANGUAGES.values()]
-PAGES = sorted(
-    path.relative_to(SITE).as_posix()
-    for path in SITE.rglob("*.html")
-    if "pagefind" not in path.parts
-)
 # One page of each kind, in both languages: cover, front matter, a chapter, a list of definitions.
 KINDS = (
     "index",

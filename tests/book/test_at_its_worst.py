@@ -10,16 +10,11 @@ import unicodedata
 import pytest
 from pypdf import PdfReader
 
-from tests.book.conftest import SITE
+from tests.book.conftest import PAGES
 from tools import LANGUAGES
 
 pytestmark = pytest.mark.browser
 FOLDERS = [f"{one.folder}/" if one.folder else "" for one in LANGUAGES.values()]
-PAGES = sorted(
-    path.relative_to(SITE).as_posix()
-    for path in SITE.rglob("*.html")
-    if "pagefind" not in path.parts
-)
 CHAPTER = "chapters/principles/attention.html"
 SIDEWAYS = "document.documentElement.scrollWidth > innerWidth"
 

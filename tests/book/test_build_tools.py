@@ -46,13 +46,13 @@ def book(tmp_path) -> Book:
 
 def test_both_editions_stand_in_their_places_and_a_lost_page_goes(book):
     book.build(*BOTH)
-    english = {"index.html", "chapters/one.html"}
+    english = {"index.html", "404.html", "chapters/one.html"}
     assert book.pages() == english | {f"zh/{name}" for name in english}
     assert (book.out / "pagefind").is_dir() and (book.out / "zh/pagefind").is_dir()
     (book.source / "chapters/one.md").rename(book.source / "chapters/two.md")
     book.write("index", "# Title\n\nText.\n\n" + TOC.format("chapters/two"))
     book.build(*BOTH)
-    english = {"index.html", "chapters/two.html"}
+    english = {"index.html", "404.html", "chapters/two.html"}
     assert book.pages() == english | {f"zh/{name}" for name in english}
 
 

@@ -17,6 +17,7 @@ from tools import LANGUAGES, ROOT
 import chapter_numbers  # isort: skip
 import markdown_pages  # isort: skip
 import page_links  # isort: skip
+import settings  # isort: skip
 
 CHAPTER = "chapters/principles/attention.html"
 FOLDERS = [one.folder + "/" if one.folder else "" for one in LANGUAGES.values()]
@@ -105,11 +106,14 @@ def test_keys_can_be_turned_off_and_stay_off(site, tab):
 # ---- below a page -------------------------------------------------------------------------------
 @pytest.mark.built
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_without_settings_there_is_nothing_to_edit_report_or_load(folder):
+def test_links_to_edit_and_comments_are_there_only_with_their_settings(folder):
+    repository = bool(settings.setting("repository"))
+    comments = all(settings.setting(f"comments-{name}") for name in page_links.COMMENTS)
     for page in (SITE / folder).glob("chapters/*/*.html"):
         html = page.read_text("utf-8")
-        assert "page-report" not in html and "/edit/" not in html
-        assert 'class="page-comments' not in html and "giscus.app" not in html
+        if 'http-equiv="refresh"' not in html:
+            assert ('class="page-report' in html) == ("/edit/" in html) == repository
+            assert ('class="page-comments' in html) == comments
 
 
 def test_a_repository_brings_links_to_edit_and_to_report(monkeypatch):

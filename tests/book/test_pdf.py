@@ -140,6 +140,20 @@ def test_heads_and_captions_are_in_the_language(book):
 
 
 @needs_pdf
+def test_a_table_stands_under_its_caption(book):
+    """On the same page: at least its head and two rows come after the caption's first line."""
+    _, reader, _ = book
+    captions = 0
+    for page in reader.pages:
+        lines = page.extract_text().splitlines()
+        for number, line in enumerate(lines):
+            if re.match(r"(Table|表) ?\d+\.\d+ \S", line):
+                captions += 1
+                assert len(lines) - number > 3, line
+    assert captions >= 4
+
+
+@needs_pdf
 def test_the_figures_speak_the_language(book):
     language, _, text = book
     assert IN_A_FIGURE[language] in text

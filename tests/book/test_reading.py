@@ -9,7 +9,7 @@ import pytest
 from docutils import nodes
 from docutils.utils import new_document
 
-from tests.book.conftest import SITE
+from tests.book.conftest import PAGES, SITE
 from tools import LANGUAGES
 
 import exercises  # isort: skip
@@ -19,11 +19,6 @@ import settings  # isort: skip
 import tips  # isort: skip
 
 FOLDERS = [f"{one.folder}/" if one.folder else "" for one in LANGUAGES.values()]
-PAGES = sorted(
-    path.relative_to(SITE).as_posix()
-    for path in SITE.rglob("*.html")
-    if "pagefind" not in path.parts
-)
 CHAPTER = "chapters/principles/attention.html"
 SOLUTIONS = "chapters/appendix/solutions.html"
 browser = pytest.mark.browser

@@ -7,15 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.book.conftest import SITE
+from tests.book.conftest import PAGES
 from tools import LANGUAGES
 
 pytestmark = pytest.mark.browser
-PAGES = sorted(
-    path.relative_to(SITE).as_posix()
-    for path in SITE.rglob("*.html")
-    if "pagefind" not in path.parts
-)
 FOLDERS = [f"{one.folder}/" if one.folder else "" for one in LANGUAGES.values()]
 CHAPTER = "chapters/bottlenecks/kv-cache.html"
 SECTION = "bytes-per-token"  # a section in the middle of that chapter
@@ -322,7 +317,7 @@ def test_pages_are_readable_without_scripts(site, tab, folder):
 
 # Names of things, the same in every language, that the interface may show.
 KEPT = re.compile(
-    r"\b(PDF|English|Ctrl|K|LLM|KV|CC BY|Apache|GPU|CPU|H200|LinkedIn|X)\b"
+    r"\b(PDF|English|Ctrl|K|LLM|KV|CC BY|Apache|GPU|CPU|H200|LinkedIn|X|GitHub Discussions)\b"
 )
 
 

@@ -6,15 +6,10 @@ import re
 
 import pytest
 
-from tests.book.conftest import SITE
+from tests.book.conftest import PAGES, SITE
 from tools import LANGUAGES
 
 FOLDERS = [f"{one.folder}/" if one.folder else "" for one in LANGUAGES.values()]
-PAGES = sorted(
-    path.relative_to(SITE).as_posix()
-    for path in SITE.rglob("*.html")
-    if "pagefind" not in path.parts
-)
 BOX = re.compile(
     r'<div aria-label="[^"]+" class="table-box" role="group" tabindex="0">'
 )

@@ -21,6 +21,8 @@ OPTION = re.compile(r"^[ \t]*:([\w-]+):[ \t]*(.*)$", re.MULTILINE)
 BY_NUMBER = ("lines", "lineno-match", "emphasize-lines")
 MARKER = re.compile(r"^\s*# (begin|end): (?P<name>[a-z][a-z0-9-]*)$", re.MULTILINE)
 LONGEST, WIDEST = 40, 88
+# What makes a package run as a command shows nothing by itself.
+NOT_SHOWN = ("__init__.py", "__main__.py")
 
 
 def cut(source: str, options: dict[str, str]) -> list[str] | str:
@@ -95,7 +97,7 @@ def not_shown(book: Book) -> Iterator[str]:
         for path in modules:
             relative = book.name(path)
             dotted = relative.removesuffix(".py").replace("/", ".")
-            if path.is_file() and path.name != "__init__.py":
+            if path.is_file() and path.name not in NOT_SHOWN:
                 run = re.search(rf"python -m {re.escape(dotted)}\b", shown)
                 if f"/{relative}" not in shown and not run:
                     yield f"{relative}: no page shows or runs it"

@@ -41,6 +41,11 @@ TILINGS = (
     Tiling(8, 2048, 8),
     Tiling(4, 1024, 4),
     Tiling(2, 2048, 8),
+    Tiling(2, 4096, 4),
+    Tiling(4, 2048, 4),
+    Tiling(2, 2048, 4),
+    Tiling(4, 4096, 16),
+    Tiling(4, 2048, 16),
 )
 
 

@@ -42,7 +42,7 @@ class Plan:
     prompt: int = 1024
     steps: int = 32
     rungs: tuple[str, ...] = RUNGS
-    tilings: int = 6  # of the sweep, tried for every kernel of the top rung
+    tilings: int = 11  # of the sweep, tried for every kernel of the top rung
     climbs: int = 9  # samples of a rung, of `steps` steps each
     rung_s: float = 90.0  # a rung that takes longer is given up
     run_s: float = (
