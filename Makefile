@@ -18,7 +18,7 @@ SOURCES := conf.py index.md package-lock.json requirements/book.lock \
     -o -name '*.svg' -o -name '*.css' -o -name '*.js' -o -name '*.py' -o -name '*.json' -o -name '*.txt' -o -name '*.mjs' \))
 
 .PHONY: help book html html-zh pdf pdf-zh serve live preview-zh po status outputs figures record \
-  measure-site gates check test lint links torch lock licenses bench bench-peers bench-build new-chapter clean
+  atlas measure-site gates check test lint links torch lock licenses bench bench-peers bench-build new-chapter clean
 
 help: ## list the targets, a line each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,6 +115,9 @@ bench: $(VENV)/.book ## the NumPy engine beside the arithmetic that it cannot av
 
 bench-peers: $(VENV)/.book ## the engine beside transformers and llama.cpp, an extra (installs them; the first time takes half an hour)
 	@bash tools/bench_peers.sh $(PYTHON)
+
+atlas: $(VENV)/.book ## predicted beside measured for every run on a GPU, and why they part (DATA=folder: your own card's)
+	@$(PY) -m examples.measurements atlas $(if $(DATA),--data "$(DATA)")
 
 measure-site: $(BUILD)/.site ## Lighthouse on the built site, against the budgets of a page (keep the machine quiet)
 	@$(PY) -m tools.measure_site

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from docutils import nodes
 from languages import LANGUAGES
+from lean_svg import lean
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 PROLOG = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
@@ -45,7 +46,7 @@ def inline_svg(source: str, stem: str, alt: str) -> str:
                 svg = svg.replace(quote, quote.replace(name, f"{stem}-{name}"))
         else:
             svg = svg.replace(f' id="{name}"', "")
-    opening, rest = svg.split(">", 1)
+    opening, rest = lean(svg).split(">", 1)
     opening = SIZE.sub("", opening)
     least = least_width(svg)
     # A drawing far below the screen is not laid out, and must know its height all the same.

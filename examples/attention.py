@@ -745,6 +745,8 @@ def of_shapes() -> dict[str, str]:
     weights = flops.matmul_flop_per_token(llama) * 131072
     return {
         "width": count(smol.width),
+        "heads": count(smol.heads),
+        "head-size": count(smol.head_dim),
         "vocabulary": count(smol.vocab),
         "surprise-uniform": decimal(math.log(smol.vocab), 1),
         "wrong-factor": decimal(wrong_scale(), 3),
@@ -879,11 +881,11 @@ def of_cost() -> dict[str, str]:
         table[f"{part}-{n}-predicted"] = quantity(
             point["predicted_ms"], "ms", 0 if n > 256 else 1
         )
-    middle = at[1024, "attention"]
     return table | {
-        "attention-1024-ratio": decimal(
-            record.median(middle) / middle["predicted_ms"], 1
-        ),
+        f"attention-{n}-ratio": decimal(
+            record.median(at[n, "attention"]) / at[n, "attention"]["predicted_ms"], 1
+        )
+        for n in (512, 1024, 2048)
     }
 
 

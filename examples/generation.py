@@ -13,6 +13,7 @@ python -m examples.generation record        measure again, into examples/data (t
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,7 @@ from examples.engine.runner import NumpyRunner
 from examples.engine.sampling import CUT, Sampler, Sampling, min_p, top_p
 from examples.engine.text import StopStrings, Utf8Stream
 from examples.engine.tokenizer import Tokenizer
-from examples.predict import flops, shapes
+from examples.predict import flops, memory, shapes
 from examples.values import count, decimal, quantity
 
 MODEL = "SmolLM2-135M"
@@ -193,7 +194,7 @@ def say(options) -> None:
 
 
 JSON_QUESTION = "Write a JSON object with the keys name, age and city."
-PENALTIES, JSON_TOKENS = (1.0, 1.3), 36
+PENALTIES, JSON_TOKENS = (1.0, 1.3), 31
 
 
 def penalty(_: object) -> None:
@@ -724,6 +725,8 @@ def of_steps() -> dict[str, str]:
     prefill, step = record.median(first), np.median([record.median(p) for p in decode])
     steps = [step_flop(p["read"], p["total"]) for p in data["points"]]
     chosen = [p["candidates"][0][1] for p in data["points"]]
+    weights = memory.weight_bytes_read(shapes.named(MODEL), 4)
+    read = record.load("kv-cache--growth")["ceilings"]["read_bytes_per_s"]
     return {
         "prompt-tokens": count(first["read"]),
         "user-tokens": count(data["user_tokens"]),
@@ -751,6 +754,9 @@ def of_steps() -> dict[str, str]:
         "typed-end-tokens": count(data["typed_end_tokens"]),
         "forged-messages": count(data["forged_messages"]),
         "decode-over-predicted": decimal(step / decode[0]["predicted_ms"], 1),
+        "weights-mb": quantity(weights / 1e6, "MB"),
+        "weights-rate": quantity(weights / step / 1e6, "GB/s"),
+        "read-rate": quantity(read / 1e9, "GB/s"),
         "s-hundred": quantity((prefill + 99 * step) / 1e3, "s", 1),
     }
 
@@ -782,6 +788,9 @@ def of_answers() -> dict[str, str]:
         table[f"answer-{i}-predicted"] = percent(p["predicted_share"])
         table[f"answer-{i}"] = percent(np.mean(p["samples"]))
         table[f"answer-{i}-paris"] = percent(np.mean(p["names_paris"]))
+        share = p["predicted_share"]
+        spread = math.sqrt(share * (1 - share) / data["answers"])
+        table[f"answer-{i}-chance"] = percent(spread)
     return table
 
 
@@ -819,7 +828,15 @@ def of_padding() -> dict[str, str]:
         "padding-share": percent(p["wasted_share"]),
         "padding-computed": count(p["computed"]),
         "padding-wasted": count(p["padding"] + p["finished"]),
+    } | {
+        f"padding-{what}-{i}": count(length)
+        for what in ("prompt", "answer")
+        for i, length in enumerate(p[f"{what}_lengths"])
     }
+
+
+# The first of those that were asked on the GPU; all have as many tokens.
+H200_QUESTION = "Tell me a story about a river."
 
 
 def of_gpu() -> dict[str, str]:
@@ -848,9 +865,10 @@ def of_gpu() -> dict[str, str]:
         "h200-same-predicted": count(len(bf16["samples"]) - bf16["predicted_differ"]),
         "h200-steps-unequal": count(max(bf16["samples"]) - start),
         "h200-moved": decimal(
-            float(np.mean([m for m in bf16["moved_by_step"] if m])), 2
+            float(np.mean([m for m in bf16["moved_by_step"] if m])), 3
         ),
-        "h200-leads": decimal(bf16["leads_per_logit"], 2),
+        "h200-leads": decimal(bf16["leads_per_logit"], 3),
+        "h200-prompt": count(len(asked(only_tokenizer(), H200_QUESTION))),
     }
 
 
@@ -879,9 +897,9 @@ def of_exercises() -> dict[str, str]:
     rate = (
         np.mean([m for m in flip["moved_by_step"] if m]) * flip["leads_per_logit"] / 2
     )
-    table["exercise-flip"] = decimal(rate, 4)
-    table["exercise-flip-steps"] = count(steps_to_half(rate))
-    table["exercise-flip-steps-finer"] = count(steps_to_half(rate / 10))
+    table["exercise-flip"] = decimal(rate, 5)
+    table["exercise-flip-steps"] = count(math.ceil(steps_to_half(rate)))
+    table["exercise-flip-steps-finer"] = count(math.ceil(steps_to_half(rate / 10)))
     for p in record.load("generation--choices")["exercise"]:
         key = f"exercise-sigma-{p['token']}-{p['rule']}-{p['temperature']}"
         table[key] = count(p["kept"])

@@ -769,6 +769,7 @@ def of_shapes() -> dict[str, str]:
     table = {}
     for key, name in (
         ("smollm2", MODEL),
+        ("0.6b", "Qwen3-0.6B"),
         ("70b", "Llama-3.1-70B"),
         ("405b", "Llama-3.1-405B"),
         ("v3", "DeepSeek-V3"),
@@ -795,6 +796,7 @@ def of_shapes() -> dict[str, str]:
         "llama-total": count(large.parameters),
         "v3-total": count(v3.parameters),
         "v3-active": count(v3.active_parameters),
+        "v3-active-read": count((v3.active_parameters - v3.embedding_parameters) / 1e9),
         "v3-share": quantity(v3.active_parameters / v3.parameters * 100, "%", 1),
         "experts-routed": count(v3.experts.routed),
         "experts-active": count(v3.experts.active),
@@ -928,6 +930,7 @@ def of_depth() -> dict[str, str]:
         "cheap-bound": decimal(bound, 1),
         "without-first": decimal(without[0], 1),
         "without-last": decimal(without[-1], 1),
+        "without-second": decimal(without[1] - whole, 1),
         "without-spike": decimal(without[spike] - whole, 1),
         "without-least": decimal(min(without) - whole, 2),
     }

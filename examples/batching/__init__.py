@@ -1,4 +1,4 @@
-"""Batches: what the users of a step share, where the gain ends, and what a static batch wastes.
+"""Many sequences in one step: what it costs, where it ends, and what a rectangle wastes.
 
 `python -m examples.batching --help` lists the commands.
 """
@@ -8,14 +8,7 @@ from __future__ import annotations
 
 def values() -> dict[str, str]:
     """The numbers that the chapter quotes."""
-    from examples.batching import quoted
+    from examples.batching import card, core, paper, static
 
-    parts = (
-        quoted.of_device(),
-        quoted.of_h200(),
-        quoted.of_users(),
-        quoted.of_cpu(),
-        quoted.of_waste(),
-        quoted.of_exercises(),
-    )
+    parts = paper.of_paper(), card.of_card(), core.of_core(), static.of_static()
     return {f"batching--{name}": text for part in parts for name, text in part.items()}

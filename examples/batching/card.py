@@ -1,97 +1,87 @@
-"""What a batch does on an H200: recorded steps beside their predictions."""
+"""The batches that were measured on an H200: time, throughput, what a budget allows, and the price."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from examples import record
-from examples.batching import products
-from examples.predict import memory, roofline, shapes
-from examples.predict.roofline import Ceilings
+from examples.batching import paper
+from examples.cli import CommandError
+from examples.predict import roofline, shapes
+from examples.values import count, decimal, quantity
 
-STEM, MODEL = "batching--h200-step", "Llama-3.1-8B"
-CONTEXTS = (512, 2048, 8192)
-
-
-def ceilings() -> Ceilings:
-    """The card's rates, measured before its steps were."""
-    return Ceilings.of(record.load(STEM))
+BUDGETS = (6, 8, 10)  # ms between two tokens of a user
 
 
 def points(context: int) -> list[dict]:
-    """The recorded steps at one context, by batch."""
-    found = [p for p in record.load(STEM)["points"] if p["context"] == context]
+    """The recorded steps at one context, smallest batch first."""
+    found = [p for p in record.load(paper.STEM)["points"] if p["context"] == context]
     return sorted(found, key=lambda p: p["batch"])
 
 
-def at(context: int, batch: int) -> dict:
-    """One recorded step."""
+def at(batch: int, context: int) -> dict:
+    """The recorded step of a batch."""
     (found,) = [p for p in points(context) if p["batch"] == batch]
     return found
 
 
-def throughput(point: dict) -> float:
-    """Tokens per second of a recorded step that is repeated for ever."""
+def tokens_per_s(point: dict) -> float:
+    """Tokens of all sequences per second."""
     return point["batch"] / record.median(point) * 1e3
 
 
-def steps(context: int) -> list[tuple[int, float]]:
-    """Batch and median ms of the recorded steps."""
-    return [(p["batch"], record.median(p)) for p in points(context)]
+def best_within(context: int, budget_ms: float) -> dict:
+    """The largest recorded batch whose step keeps a budget.
 
-
-def largest_throughput(context: int) -> float:
-    """Tokens per second that no batch is predicted to exceed."""
-    return roofline.largest_throughput(shapes.named(MODEL), ceilings(), context)
-
-
-def fits(context: int) -> int:
-    """Sequences of `context` tokens whose caches were found to fit beside the weights."""
-    tokens = max(p["tokens"] for p in record.load("kv-cache--h200-memory")["points"])
-    return tokens // context
-
-
-def answer_s(batch: int, prompt: int, answer: int) -> tuple[float, float]:
-    """Predicted seconds to read `batch` prompts in one pass, and to write the other tokens of their answers.
-
-    What `vllm bench latency` times: one batch, every prompt and every answer as long as every other.
+    CommandError where none does.
     """
-    shape, rates = shapes.named(MODEL), ceilings()
-    prompts = [roofline.Segment(prompt)] * batch
-    decode = sum(
-        roofline.decode_s(shape, rates, batch, prompt + i) for i in range(1, answer)
-    )
-    return roofline.step_s(shape, prompts, rates), decode
+    found = [p for p in points(context) if record.median(p) <= budget_ms]
+    if not found:
+        raise CommandError(f"no batch at context {context} keeps {budget_ms:g} ms")
+    return found[-1]
 
 
-def waiting_s(batch: int, arrivals_per_s: float) -> float:
-    """Mean seconds that a request waits for its batch to fill, at a steady rate of arrivals."""
-    return (batch - 1) / (2 * arrivals_per_s)
+def seconds_per_million(point: dict) -> float:
+    """Seconds of the card for a million tokens written."""
+    return 1e6 / tokens_per_s(point)
 
 
-def shared_share(context: int, batch: int) -> float:
-    """Share of the bytes of a step that are weights, and so shared by its sequences."""
-    shape = shapes.named(MODEL)
-    cache = batch * context * memory.kv_bytes_per_token(shape)
-    read = memory.weight_bytes_read(shape)
-    return read / (read + cache)
-
-
-def rows() -> Sequence[tuple]:
-    """For each context: the three batches at which something ends, the ceiling, and the best measured."""
-    shape, rates = shapes.named(MODEL), ceilings()
-    found = []
-    for context in CONTEXTS:
-        best = max(points(context), key=throughput)
-        found.append(
-            (
-                context,
-                products.equal_batch(shape, context),
-                products.batch_for(shape, rates, context, 0.9),
-                fits(context),
-                largest_throughput(context),
-                best["batch"],
-                throughput(best),
-            )
-        )
-    return found
+def of_card() -> dict[str, str]:
+    """Times, throughput and price by batch, and where the time over the prediction went."""
+    shape, card = shapes.named(paper.MODEL), paper.ceilings()
+    found: dict[str, str] = {}
+    for context in paper.CONTEXTS:
+        one = points(context)[0]
+        for p in points(context):
+            ms, key = record.median(p), f"{p['batch']}-{context}"
+            spent = p["kernels_ms"]
+            found |= {
+                f"ms-{key}": quantity(ms, "ms", 1),
+                f"predicted-{key}": quantity(p["predicted_with_starts_ms"], "ms", 1),
+                f"off-{key}": quantity(
+                    100 * (ms / p["predicted_with_starts_ms"] - 1), "%"
+                ),
+                f"user-{key}": count(1e3 / ms),
+                f"card-{key}": count(tokens_per_s(p)),
+                f"slower-{key}": decimal(ms / record.median(one), 1),
+                f"fold-card-{key}": count(tokens_per_s(p) / tokens_per_s(one)),
+                f"million-{key}": quantity(seconds_per_million(p), "s"),
+                f"products-{key}": quantity(spent["products"], "ms", 1),
+                f"attention-{key}": quantity(spent["attention"], "ms", 1),
+                f"rest-{key}": quantity(
+                    ms - spent["products"] - spent["attention"], "ms", 1
+                ),
+            }
+        last = points(context)[-1]
+        most = roofline.largest_throughput(shape, card, context)
+        found[f"last-share-{context}"] = quantity(100 * tokens_per_s(last) / most, "%")
+        for budget in BUDGETS:
+            best = best_within(context, budget)
+            found |= {
+                f"budget-{budget}": quantity(budget, "ms"),
+                f"budget-{budget}-{context}": count(best["batch"]),
+                f"budget-{budget}-{context}-card": count(tokens_per_s(best)),
+            }
+    read = roofline.products(shape, 1, 1).bytes / at(1, 512)["kernels_ms"]["products"]
+    return found | {
+        "products-share": quantity(1e5 * read / card.read_bytes_per_s, "%"),
+        "kernels": count(sum(at(1, 512)["kernels"].values())),
+    }

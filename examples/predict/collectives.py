@@ -51,11 +51,8 @@ def ring_all_reduce_s(link: Link, ranks: int, size: float) -> float:
 
 def doubling_all_reduce_s(link: Link, ranks: int, size: float) -> float:
     """The same by recursive doubling: the whole size in each of log2(ranks) steps, best for small messages."""
-    return (
-        math.ceil(math.log2(_checked(ranks))) * link.message_s(size)
-        if ranks > 1
-        else 0.0
-    )
+    steps = math.ceil(math.log2(_checked(ranks)))
+    return steps * link.message_s(size)
 
 
 def all_reduce_s(link: Link, ranks: int, size: float) -> float:

@@ -2,21 +2,238 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from examples import batching
+from examples import cli, record, request, values
+from examples.batching import __main__ as command
+from examples.batching import card, core, paper, static
+from examples.engine import chat
+from examples.predict import memory, roofline, shapes
+from examples.predict.roofline import Ceilings
+
+ROOT = Path(__file__).parents[2]
+LLAMA = shapes.named(paper.MODEL)
+CARD = Ceilings(read_bytes_per_s=2e12, flop_per_s=300e12)
 
 
-def test_todo_states_a_claim_of_the_chapter():
-    assert batching.double(21) == 42  # TODO
+def number(key: str) -> float:
+    """The number of a value of this chapter, without its unit."""
+    text = values.lookup(f"batching--{key}").split(values.NBSP)[0]
+    return float(text.replace(",", ""))
 
 
-def test_the_command_prints_what_the_chapter_discusses(capsys):
-    batching.main([])
-    assert "42" in capsys.readouterr().out
+# On paper.
 
 
-def test_bad_input_is_one_line(capsys):
-    with pytest.raises(SystemExit) as stopped:
-        batching.main(["--no-such-option"])
-    assert stopped.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+@pytest.mark.parametrize(("batch", "context"), [(1, 512), (64, 2048), (300, 8192)])
+def test_a_step_is_the_formula_of_the_page(batch, context):
+    """t(B) = max(W / M, B 2N / R) + B T c / M."""
+    part = paper.shares(LLAMA, CARD, batch, context)
+    step = max(part["weights"], part["arithmetic"]) + part["caches"]
+    assert step == pytest.approx(roofline.decode_s(LLAMA, CARD, batch, context))
+    read = memory.weight_bytes_read(LLAMA)
+    assert part["weights"] == read / 2e12
+    assert part["arithmetic"] == pytest.approx(batch * read / 300e12, rel=1e-3)
+    cache = batch * context * memory.kv_bytes_per_token(LLAMA)
+    assert part["caches"] == cache / 2e12
+
+
+@pytest.mark.parametrize("context", paper.CONTEXTS)
+def test_caches_and_weights_weigh_the_same_at_the_even_batch(context):
+    even = paper.even_batch(LLAMA, context)
+    below, above = (
+        paper.shares(LLAMA, CARD, batch, context)
+        for batch in (int(even), int(even) + 1)
+    )
+    assert below["caches"] <= below["weights"] and above["caches"] >= above["weights"]
+
+
+def test_the_largest_batch_fits_and_one_more_does_not():
+    fits = paper.largest_batch(LLAMA, 72e9, 8192)
+    each, weights = 8192 * memory.kv_bytes_per_token(LLAMA), memory.weight_bytes(LLAMA)
+    assert weights + fits * each <= 72e9 < weights + (fits + 1) * each
+    assert paper.largest_batch(LLAMA, 1e9, 8192) == 0
+
+
+def test_which_end_comes_first_depends_on_the_context():
+    corner = number("compute-batch")
+    assert number("even-512") > corner > number("even-2048") > number("even-8192")
+    assert 6.5 < number("most-512") / number("most-8192") < 7.5  # "a factor of seven"
+
+
+# As measured.
+
+
+def test_128_sequences_cost_half_as_much_again_as_one():
+    assert 1.4 < number("slower-128-512") < 1.6 and number("fold-card-128-512") > 80
+
+
+def test_products_rise_between_128_and_256_rows():
+    spent = {b: card.at(b, 2048)["kernels_ms"]["products"] for b in (1, 64, 128, 256)}
+    assert spent[128] < 1.2 * spent[1] and spent[256] > 1.25 * spent[128]
+    arithmetic = paper.shares(LLAMA, paper.ceilings(), 256, 2048)["arithmetic"]
+    assert spent[256] == pytest.approx(1e3 * arithmetic, rel=0.1)
+
+
+def test_no_recorded_batch_exceeds_the_largest_throughput():
+    for context in paper.CONTEXTS:
+        most = roofline.largest_throughput(LLAMA, paper.ceilings(), context)
+        assert all(card.tokens_per_s(p) < most for p in card.points(context))
+
+
+def test_two_milliseconds_are_worth_three_times_the_throughput():
+    for context in paper.CONTEXTS:
+        tight, loose = (number(f"budget-{ms}-{context}-card") for ms in (6, 8))
+        assert 2.8 < loose / tight < 3.4
+
+
+def test_the_best_batch_within_a_budget():
+    assert card.best_within(512, 8)["batch"] == 128
+    assert card.best_within(512, 7.9)["batch"] == 64
+    with pytest.raises(cli.CommandError, match="no batch at context 512 keeps 5 ms"):
+        card.best_within(512, 5)
+
+
+# On a CPU core.
+
+
+def test_copies_in_a_batch_write_what_one_writes(loaded):
+    """The rows of `step_seconds` are the running request: timed work is the right work."""
+    model, tokenizer = loaded
+    prompt = chat.ids(tokenizer, request.MESSAGES)
+    from examples.engine.batch import greedy
+
+    alone, _ = greedy(model, [prompt], request.ANSWER_TOKENS, tokenizer.end_id)
+    three, waste = greedy(model, [prompt] * 3, request.ANSWER_TOKENS, tokenizer.end_id)
+    assert three == alone * 3 and waste.share == 0
+
+
+def test_recorded_copies_gain_and_two_do_not():
+    folds = [number(f"core-{batch}-fold") for batch in core.BATCHES]
+    assert folds[1] < 1 < folds[2] < folds[3] < folds[4] < folds[5]
+    assert number("core-8-slower") < 4
+
+
+def test_steps_of_a_batch_are_timed(loaded):
+    model, tokenizer = loaded
+    prompt = chat.ids(tokenizer, request.MESSAGES)[:9]
+    times = core.step_seconds(model, prompt, 2, 3)
+    assert len(times) == 3 and all(seconds > 0 for seconds in times)
+
+
+def test_recording_writes_the_file(loaded, monkeypatch, tmp_path):
+    monkeypatch.setattr(core, "BATCHES", (1, 2))
+    monkeypatch.setattr(core.engine, "load", lambda: loaded)
+    written = {}
+    monkeypatch.setattr(
+        core.record,
+        "write",
+        lambda stem, data: written.update({stem: data}) or tmp_path / stem,
+    )
+    core.record_all(None)
+    points = written[core.STEM]["points"]
+    assert [p["batch"] for p in points] == [1, 2]
+    assert all(len(p["samples"]) == core.SAMPLES for p in points)
+    json.dumps(written)
+
+
+def test_the_core_s_prediction_has_its_corner():
+    corner = number("core-corner")
+    assert core.predicted_ms(1) == core.predicted_ms(int(corner) - 1)
+    assert core.predicted_ms(4 * int(corner)) > 3 * core.predicted_ms(1)
+    first = record.load(core.STEM)["points"][0]
+    assert first["predicted_ms"] == pytest.approx(core.predicted_ms(1), rel=1e-2)
+
+
+# A static batch.
+
+
+def test_a_rectangle_by_hand():
+    """Prompts of 2 and 4, answers of 3 and 1: 2 x (4 + 2) computed, 6 + 2 of use."""
+    batch = static.Rectangle((2, 4), (3, 1))
+    assert (batch.computed, batch.used, batch.steps) == (12, 8, 2)
+    assert batch.wasted == pytest.approx(1 / 3)
+
+
+def test_the_rectangle_counts_as_the_engine_does(loaded):
+    """The same numbers from `Waste` of a real padded batch."""
+    from examples.engine.batch import greedy
+
+    model, tokenizer = loaded
+    prompts = [tokenizer.encode(text) for text in ("Hi", "One two three four five six")]
+    answers, waste = greedy(model, prompts, 6, tokenizer.end_id)
+    batch = static.Rectangle(
+        tuple(len(p) for p in prompts), tuple(len(a) for a in answers)
+    )
+    assert batch.computed == waste.computed
+    assert batch.wasted == pytest.approx(waste.share)
+
+
+@pytest.mark.parametrize("size", [1, 2, 8, 32])
+def test_the_harmonic_number_is_the_mean_of_the_longest(size):
+    rng = np.random.default_rng(1)
+    drawn = rng.exponential(1.0, (200_000 // size, size)).max(axis=1)
+    error = 5 * drawn.std() / len(drawn) ** 0.5
+    assert abs(drawn.mean() - static.harmonic(size)) < error
+
+
+def test_simulated_shares_are_those_of_the_formula():
+    for size in (4, 32):
+        assert static.simulated_share(size) == pytest.approx(
+            static.useful_share(size), abs=0.01
+        )
+    assert static.simulated_share(8, seed=1) != static.simulated_share(8, seed=2)
+
+
+def test_no_batch_has_no_rows():
+    with pytest.raises(cli.CommandError, match="1 or more rows, not 0"):
+        static.harmonic(0)
+
+
+def test_the_drawn_batch_is_what_the_page_says():
+    batch = static.example()
+    assert number("static-ended") > 3 * number("static-padding")
+    assert len(static.picture(batch)) == static.SHOWN
+    assert len({len(row) for row in static.picture(batch)}) <= 3  # rounding of marks
+    assert 50 < number("static-wasted") < 60
+
+
+def test_a_queue_in_batches():
+    """Exercise 5."""
+    assert static.in_turn([5, 1, 1, 1, 7], 2) == 5 + 1 + 7
+    assert static.by_length([5, 1, 1, 1, 7], 2) == 1 + 5 + 7
+    least, turn, best = (
+        number(f"exercise-{k}") for k in ("least", "in-turn", "sorted")
+    )
+    assert least < best < 1.2 * least < turn / 3
+
+
+# The command.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), [([], "27,445"), (["static"], "55% wasted")]
+)
+def test_the_command_prints(arguments, words, capsys):
+    command.main(arguments)
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["rectangle"], ["static", "--rows", "4"], ["-x"]]
+)
+def test_bad_options_get_one_line(arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.batching", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1

@@ -174,7 +174,7 @@ def gate_up(
     WIDTH: tl.constexpr, HIDDEN: tl.constexpr, EPSILON: tl.constexpr,
     ROWS: tl.constexpr, BLOCK: tl.constexpr, OVERLAP: tl.constexpr
 ):  # fmt: skip
-    """hidden [HIDDEN] = silu(gate) * up; weight [2, HIDDEN, WIDTH] holds the rows of both."""
+    """hidden [HIDDEN] = silu(gate) * up; weight [2, HIDDEN, WIDTH] has both."""
     i = tl.arange(0, ROWS)
     rows = tl.program_id(0) * (ROWS // 2) + i // 2 + i % 2 * HIDDEN
     both = rows_times(weight, rows, x, gain, WIDTH, BLOCK, True, EPSILON, OVERLAP)

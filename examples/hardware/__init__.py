@@ -1,0 +1,19 @@
+"""The machine: what a datasheet promises, what a card reaches, and what keeps a step from it.
+
+`python -m examples.hardware --help` lists the commands.
+"""
+
+from __future__ import annotations
+
+
+def values() -> dict[str, str]:
+    """The numbers that the chapter quotes."""
+    from examples.hardware import card, climb, datasheet, online
+
+    parts = (
+        datasheet.of_datasheets(),
+        card.of_card(),
+        climb.of_ladder(),
+        online.of_online(),
+    )
+    return {f"hardware--{name}": text for part in parts for name, text in part.items()}

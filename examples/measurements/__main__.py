@@ -1,0 +1,48 @@
+"""Which runs the book's measured numbers come from, and how far their predictions were off.
+
+python -m examples.measurements                     the recorded runs: when, on what, by which command
+python -m examples.measurements atlas               the runs on a GPU, predicted beside measured
+python -m examples.measurements atlas --data FOLDER the same for your own card, measured with --out FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from examples import cli, measurements, record
+from examples.measurements import atlas
+
+
+def files(_: argparse.Namespace) -> None:
+    """Print the recorded runs."""
+    for stem, data in measurements.recorded().items():
+        print(measurements.describe(stem, data))
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Print the atlas."""
+    if not options.data.is_dir():
+        raise cli.CommandError(f"{options.data}: no such folder")
+    print(atlas.report(options.data, every=not options.summary))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = cli.Parser(
+        prog="python -m examples.measurements",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(act=files)
+    acts = parser.add_subparsers(metavar="{atlas}")
+    one = acts.add_parser("atlas", help="predicted beside measured, on a GPU")
+    one.add_argument("--data", type=Path, default=record.FOLDER, help="data files")
+    one.add_argument("--summary", action="store_true", help="without the points")
+    one.set_defaults(act=compare)
+    options = parser.parse_args(argv)
+    options.act(options)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,149 @@
+"""The list of recorded runs and the atlas: predictions beside measurements, and why they part."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+from examples import cli, measurements, record
+from examples.measurements import __main__ as command
+from examples.measurements import atlas
+
+RUNS = atlas.runs(record.FOLDER)
+FAR = [
+    (stem, data, point)
+    for stem, (data, _) in RUNS.items()
+    for point in data["points"]
+    for entry in atlas.entries(stem, data | {"points": [point]})
+    if entry.far
+]
+
+
+def test_every_gpu_run_that_predicts_a_size_or_a_time_is_in_the_atlas():
+    on_gpu = {
+        stem
+        for stem, data in measurements.recorded().items()
+        if "H200" in data["device"] and data["unit"] in atlas.PREDICTED
+    }
+    assert set(RUNS) == on_gpu and len(on_gpu) >= 9
+    for data, found in RUNS.values():
+        assert len(found) == len(data["points"])
+
+
+def test_every_point_beyond_a_quarter_is_explained_once():
+    assert len(FAR) > 50
+    for stem, data, point in FAR:
+        if not atlas.segments(stem, data, point):
+            assert len(atlas.reasons(stem, point)) == 1, (stem, atlas.label(point))
+    assert "not explained" not in atlas.report(record.FOLDER)
+
+
+def test_every_reason_speaks_of_a_point_that_needs_it():
+    for where, holds, text in atlas.REASONS:
+        needing = [
+            point
+            for stem, _, point in FAR
+            if stem.endswith(f"-{where}") and holds(point)
+        ]
+        assert needing, text
+
+
+def test_the_parts_of_a_step_make_the_whole():
+    """The parts recomputed here add up to the prediction that the run noted before it measured."""
+    seen = 0
+    for stem, (data, _) in RUNS.items():
+        for point in data["points"]:
+            if not atlas.segments(stem, data, point):
+                continue
+            rows = atlas.by_parts(stem, data, point)
+            keys = [key for key in atlas.PREDICTED["ms"] if key in point]
+            assert sum(due for _, _, due in rows) == pytest.approx(
+                point[keys[0]], rel=2e-3
+            ), (stem, atlas.label(point))
+            assert sum(took for _, took, _ in rows) == pytest.approx(
+                statistics.median(point["samples"])
+            )
+            seen += 1
+    assert seen > 100
+
+
+def test_errors_are_those_of_the_files():
+    _, found = RUNS["kv-cache--h200-memory"]
+    assert max(abs(entry.error) for entry in found) < 1e-3, "bytes are exact"
+    one = atlas.Entry("one", 2.0, 3.0, "")
+    assert one.error == 0.5 and one.far
+    assert not atlas.Entry("one", 2.0, 2.4, "").far
+    assert "median, +50% at worst (one), 1 beyond 25%" in atlas.errors([one])
+
+
+def test_labels_are_words():
+    assert (
+        atlas.label({"batch": 16, "context": 2048, "cached": True, "samples": []})
+        == "batch 16, context 2,048, with a cache"
+    )
+    assert atlas.label({"rung": "fused", "tokens": 32}) == "fused"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for stem in ("batching--h200-step", "hardware--h200-energy", "kv-cache--growth"):
+        if record.path(stem).exists():
+            shutil.copy(record.path(stem), tmp_path)
+    return tmp_path
+
+
+def test_another_card_s_folder_is_compared_alike(folder, capsys):
+    path = folder / "hardware--h200-energy.json"
+    data = json.loads(path.read_text("utf-8")) | {"device": "Some other card"}
+    for point in data["points"]:
+        point["samples"] = [2 * point["predicted_j"]] * 5
+    path.write_text(json.dumps(data), encoding="utf-8")
+    command.main(["atlas", "--data", str(folder)])
+    shown = capsys.readouterr().out
+    assert "Some other card\n  4 points, error +100% in the median" in shown
+    assert "again: python -m examples.gpu.hardware" in shown
+    assert len(atlas.runs(folder)) == 2
+    assert shown.splitlines()[-1].startswith("all: 29 points")
+
+
+def test_the_summary_leaves_the_points_out(folder, capsys):
+    command.main(["atlas", "--data", str(folder), "--summary"])
+    assert len(capsys.readouterr().out.splitlines()) == 2 * 3 + 1
+
+
+def test_a_point_that_nobody_explained_says_so(folder):
+    path = folder / "hardware--h200-energy.json"
+    path.rename(folder / "hardware--h200-novelty.json")
+    assert "not explained yet" in atlas.report(folder)
+
+
+def test_a_folder_without_runs_and_one_that_is_not_there(tmp_path):
+    with pytest.raises(cli.CommandError, match="no run on a GPU"):
+        command.main(["atlas", "--data", str(tmp_path)])
+    with pytest.raises(cli.CommandError, match="no such folder"):
+        command.main(["atlas", "--data", str(tmp_path / "nowhere")])
+
+
+@pytest.mark.parametrize("arguments", [["atlas", "--data"], ["map"], ["--all"]])
+def test_bad_options_get_one_line(arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.measurements", *arguments],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_the_list_names_command_and_device(capsys):
+    command.main([])
+    shown = capsys.readouterr().out
+    assert (
+        "kv-cache--h200-step" in shown
+        and "by  python -m examples.gpu.kv_cache" in shown
+    )

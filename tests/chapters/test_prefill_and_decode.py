@@ -1,0 +1,293 @@
+"""What the chapter prefill-and-decode claims."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from examples import cli, record, request, values
+from examples.engine.runner import NumpyRunner
+from examples.predict import roofline, shapes
+from examples.predict.roofline import Ceilings, Segment, Work
+from examples.prefill_and_decode import __main__ as command
+from examples.prefill_and_decode import arrival, paper, phases, stall
+
+ROOT = Path(__file__).parents[2]
+LLAMA = shapes.named(paper.MODEL)
+CARD = Ceilings(read_bytes_per_s=2e12, flop_per_s=300e12)
+
+
+def number(key: str) -> float:
+    """The number of a value of this chapter, without its unit."""
+    text = values.lookup(f"prefill-and-decode--{key}").split(values.NBSP)[0]
+    return float(text.replace(",", ""))
+
+
+# On paper.
+
+
+def test_work_of_a_step_is_the_sum_of_its_parts():
+    one = paper.work(LLAMA, 8)
+    assert one == sum(roofline.parts(LLAMA, [Segment(8)]), Work(0, 0))
+    assert paper.work(LLAMA, 8, past=100).bytes > one.bytes
+
+
+def test_steps_below_the_corner_take_the_same_time():
+    one, hundred = (roofline.prefill_s(LLAMA, CARD, n) for n in (1, 100))
+    assert hundred < 1.01 * one
+    assert roofline.prefill_s(LLAMA, CARD, 300) > 1.8 * one
+
+
+@pytest.mark.parametrize("name", ["Llama-3.1-8B", "Llama-3.1-405B", "Qwen3-0.6B"])
+def test_the_ratio_of_the_phases_is_the_card_s_for_any_model(name):
+    """R / B = 150: short contexts, so that attention does not count, and a head that only decode pays."""
+    shape = shapes.named(name)
+    reading = roofline.products(shape, 1000, 0).seconds(CARD) / 1000
+    writing = roofline.products(shape, 1, 1).seconds(CARD)
+    body = 1 - shape.embedding_parameters / shape.read_per_step
+    assert writing / reading * body == pytest.approx(150, rel=1e-3)
+
+
+def test_a_request_is_one_prefill_and_a_step_for_each_further_token():
+    t = paper.times(LLAMA, CARD, 1000, 3)
+    steps = [roofline.decode_s(LLAMA, CARD, 1, context) for context in (1001, 1002)]
+    assert t.ttft == roofline.prefill_s(LLAMA, CARD, 1000)
+    assert t.end == t.ttft + sum(steps) and t.tpot == sum(steps) / 2
+    with pytest.raises(cli.CommandError, match="no decode step"):
+        paper.times(LLAMA, CARD, 1000, 1)
+
+
+def test_the_running_request_s_prefill_is_a_decode_step():
+    t = paper.times(LLAMA, paper.card(), request.PROMPT_TOKENS, request.ANSWER_TOKENS)
+    assert t.ttft == pytest.approx(t.tpot, rel=1e-3)
+
+
+def test_the_prompt_that_takes_as_long_as_its_answer():
+    prompt = paper.even_prompt(LLAMA, CARD, 100)
+    for tokens, longer in ((prompt, True), (prompt - 1, False)):
+        t = paper.times(LLAMA, CARD, tokens, 101)
+        assert (t.ttft >= t.end - t.ttft) is longer
+
+
+# As measured.
+
+
+def test_recorded_rates_are_those_of_the_files():
+    point = phases.at(record.load(paper.STEM)["points"], tokens=8192)
+    found = phases.rates([Segment(8192)], record.median(point), 8192)
+    assert found["tokens"] == pytest.approx(8192 / record.median(point) * 1e3)
+    assert found["flop"] == pytest.approx(point["flop_per_s"], rel=1e-3)
+    assert found["intensity"] == paper.work(LLAMA, 8192).intensity
+
+
+def test_each_phase_leaves_a_half_of_the_machine_idle():
+    assert number("reading-share-flop") > 80 and number("reading-share-bytes") < 5
+    assert number("writing-1-8192-share-flop") < 1
+    assert number("writing-1-8192-share-bytes") > 60
+
+
+def test_long_contexts_keep_a_batch_from_the_corner():
+    assert number("writing-64-8192-intensity") < number("writing-64-2048-intensity")
+    assert number("writing-64-2048-intensity") < number("ridge") / 4
+
+
+def test_prefill_misses_its_prediction_most_near_the_corner():
+    off = [number(f"prefill-{n}-off") for n in (128, 256, 512, 1024)]
+    assert off == sorted(off, reverse=True) and off[0] > 50
+    for tokens in (1024, 2048, 4096, 8192, 16384, 32768):
+        assert 15 <= number(f"prefill-{tokens}-off") < 20
+
+
+def test_a_core_s_asymmetry_is_far_smaller():
+    assert 8 <= number("core-ratio") <= 20 < number("ratio") / 5
+    assert number("core-256-tokens") < number("core-128-tokens")
+
+
+# A prompt that arrives.
+
+
+def test_chunks_trade_the_longest_step_against_the_first_token():
+    sizes = arrival.chunks()
+    assert sizes == [256, 512, 1024, 2048, 4096, 8192]
+    gaps = [arrival.longest_ms(c) for c in sizes]
+    totals = [arrival.total_ms(c) for c in sizes]
+    assert gaps == sorted(gaps) and totals == sorted(totals, reverse=True)
+    for chunk in sizes:
+        assert len(arrival.steps(chunk)) == 8192 // chunk
+
+
+def test_small_chunks_save_time_over_both_kinds_apart_and_large_ones_do_not():
+    """The page says saved for 256 and 512, lost for 2,048."""
+    for chunk in (256, 512, 1024):
+        assert arrival.total_ms(chunk) < arrival.apart_ms(chunk)
+    for chunk in (2048, 4096):
+        assert arrival.total_ms(chunk) > arrival.apart_ms(chunk)
+    assert arrival.apart_ms(8192) == arrival.total_ms(8192)
+
+
+def test_predicted_steps_are_those_that_the_run_noted():
+    data = record.load(arrival.STEM)
+    for chunk in arrival.chunks():
+        found = arrival.predicted_steps_s(
+            LLAMA,
+            Ceilings.of(data),
+            data["arriving"],
+            chunk,
+            data["answered"],
+            data["context"],
+        )
+        noted = [p["predicted_ms"] for p in arrival.steps(chunk)]
+        assert [1e3 * s for s in found] == pytest.approx(noted, rel=2e-3)
+
+
+def test_a_last_chunk_may_be_short_and_none_is_larger_than_the_prompt():
+    steps = arrival.predicted_steps_s(LLAMA, CARD, 1000, 300, 4, 100)
+    short = roofline.step_s(LLAMA, [Segment(1, 99)] * 4 + [Segment(100, 900)], CARD)
+    assert len(steps) == 4 and steps[-1] == short
+    for chunk in (0, 1001):
+        with pytest.raises(cli.CommandError, match="1 to 1000 tokens"):
+            arrival.predicted_steps_s(LLAMA, CARD, 1000, chunk, 4, 100)
+
+
+def test_the_largest_chunk_keeps_the_budget():
+    sizes = [128, 256, 512]
+    assert arrival.largest_chunk(lambda c: c / 1e4, 0.03, sizes) == 256
+    assert arrival.largest_chunk(lambda c: c / 1e4, 0.0256, sizes) == 256
+    with pytest.raises(cli.CommandError, match=r"no chunk keeps 10 ms; .* 12\.8 ms"):
+        arrival.largest_chunk(lambda c: c / 1e4, 0.01, sizes)
+
+
+def test_paper_is_never_more_careful_than_the_card():
+    for budget in arrival.BUDGETS:
+        assert number(f"budget-{budget}-paper") >= number(f"budget-{budget}-measured")
+    assert any(
+        number(f"budget-{b}-paper") > number(f"budget-{b}-measured")
+        for b in arrival.BUDGETS
+    )
+
+
+def test_filled_chunks_fill_the_budget_and_shrink():
+    sizes = arrival.filled_chunks(LLAMA, CARD, 32768, 0.05, 16, 1024)
+    assert sum(sizes) == 32768 and sizes[:-1] == sorted(sizes[:-1], reverse=True)
+    others, past = [Segment(1, 1023)] * 16, 0
+    for size in sizes[:-1]:
+        exact, more = (
+            roofline.step_s(LLAMA, [*others, Segment(n, past)], CARD)
+            for n in (size, size + 1)
+        )
+        assert exact <= 0.05 < more
+        past += size
+    assert number("exercise-steps") < number("exercise-equal-steps")
+    with pytest.raises(cli.CommandError, match="no chunk keeps 5 ms after 0"):
+        arrival.filled_chunks(LLAMA, CARD, 1000, 0.005, 16, 1024)
+
+
+# On a CPU core.
+
+
+def test_chunks_beside_others_change_nobody_s_text(loaded):
+    """The prompt by chunks beside two others gives the logits of the prompt alone."""
+    model, tokenizer = loaded
+    runner, ids = (
+        NumpyRunner(model),
+        tokenizer.encode("One two three four five six. " * 4),
+    )
+    users = [runner.open(80) for _ in range(2)]
+    for user in users:
+        runner.step([(user, ids[:9])])
+    alone = runner.open(len(ids))
+    (wanted,) = runner.step([(alone, ids)])
+    prompt = runner.open(len(ids))
+    for start in range(0, len(ids), 7):
+        work = [(user, [ids[3]]) for user in users]
+        found = runner.step([*work, (prompt, ids[start : start + 7])])[-1]
+    assert abs(found - wanted).max() < 1e-3 * abs(wanted).max()
+
+
+def test_the_stall_grows_with_the_chunk_and_leaves_nothing_open(loaded):
+    model, tokenizer = loaded
+    runner = NumpyRunner(model)
+    ids = (tokenizer.encode("A long prompt. ") * 40)[:128]
+    longest = {}
+    for chunk in (16, 128):
+        users = stall.answered(runner, ids, 128)
+        times = stall.arrive(runner, users, ids, chunk)
+        assert len(times) == 128 // chunk
+        longest[chunk] = max(times)
+        for user in users:
+            runner.close(user)
+    assert longest[128] > 1.5 * longest[16]
+    assert not runner._caches
+
+
+def test_recorded_stall_is_what_the_page_says():
+    assert number("core-missed") > 15
+    assert number("core-chunk-64-over") < 20
+    # Below the corner a smaller chunk makes no shorter step.
+    assert number("core-chunk-16-longest") > 0.8 * number("core-chunk-32-longest")
+    assert number("core-chunk-16-total") > 2 * number("core-chunk-512-total")
+
+
+def test_recording_writes_both_files(loaded, monkeypatch, tmp_path):
+    monkeypatch.setattr(stall, "LENGTHS", (1, 4))
+    monkeypatch.setattr(stall, "CHUNKS", (8, 16))
+    monkeypatch.setattr(stall, "ARRIVING", 16)
+    monkeypatch.setattr(stall, "CONTEXT", 4)
+    monkeypatch.setattr(stall.engine, "load", lambda: loaded)
+    written = {}
+    monkeypatch.setattr(
+        stall.record,
+        "write",
+        lambda stem, data: written.update({stem: data}) or tmp_path / stem,
+    )
+    stall.record_all(None)
+    assert set(written) == {stall.STEPS, stall.ARRIVAL}
+    steps, found = (written[stem]["points"] for stem in (stall.STEPS, stall.ARRIVAL))
+    assert [len(p["samples"]) for p in steps] == [stall.SAMPLES] * 2
+    assert [p["chunk"] for p in found] == [0, 8, 16]
+    assert all(
+        t >= s for p in found for t, s in zip(p["total_ms"], p["samples"], strict=True)
+    )
+    json.dumps(written)
+
+
+# The command.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "arithmetic"),
+        (["request"], "32,768"),
+        (["request", "--prompt", "4096", "--answer", "500"], " 4,096     500"),
+        (["chunk"], "377.1"),
+    ],
+)
+def test_the_command_prints(arguments, words, capsys):
+    command.main(arguments)
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["request", "--prompt", "0"],
+        ["request", "--prompt", "-3"],
+        ["request", "--answer", "1"],
+        ["request", "--model", "Llama-4"],
+        ["chunks"],
+    ],
+)
+def test_bad_options_get_one_line(arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.prefill_and_decode", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
