@@ -8,7 +8,13 @@ from __future__ import annotations
 
 def values() -> dict[str, str]:
     """The numbers that the chapter quotes."""
-    from examples.batching import card, core, paper, static
+    from examples.batching import card, core, paper, questions, static
 
-    parts = paper.of_paper(), card.of_card(), core.of_core(), static.of_static()
+    parts = (
+        paper.of_paper(),
+        card.of_card(),
+        core.of_core(),
+        static.of_static(),
+        questions.of_questions(),
+    )
     return {f"batching--{name}": text for part in parts for name, text in part.items()}

@@ -2,6 +2,7 @@
 
 python -m examples.batching            a decode step by context and batch on an H200, on paper
 python -m examples.batching static     a static batch, drawn, and its waste by size
+python -m examples.batching questions  real questions in static batches, as recorded
 python -m examples.batching record     measure the CPU's part again, into examples/data
 """
 
@@ -11,7 +12,7 @@ import argparse
 from collections.abc import Sequence
 
 from examples import cli
-from examples.batching import core, paper, static
+from examples.batching import core, paper, questions, static
 from examples.predict import shapes
 
 
@@ -39,6 +40,22 @@ def rectangle(_: argparse.Namespace) -> None:
         )
 
 
+def print_questions(_: argparse.Namespace) -> None:
+    """Print what the recorded static batches of real questions computed."""
+    answers = questions.recorded_lengths()[1]
+    print(
+        f"{len(answers)} questions to SmolLM2, answers of {min(answers)} to "
+        f"{max(answers)} tokens\n"
+    )
+    print("\n".join(questions.table()))
+
+
+def record_all(options: argparse.Namespace) -> None:
+    """Measure both parts again."""
+    core.record_all(options)
+    questions.record_questions()
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.Parser(
         prog="python -m examples.batching",
@@ -46,9 +63,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(act=steps)
-    acts = parser.add_subparsers(metavar="{static,record}", parser_class=cli.Parser)
+    acts = parser.add_subparsers(
+        metavar="{static,questions,record}", parser_class=cli.Parser
+    )
     acts.add_parser("static", help="a static batch").set_defaults(act=rectangle)
-    acts.add_parser("record", help="measure again").set_defaults(act=core.record_all)
+    real = acts.add_parser("questions", help="real questions in static batches")
+    real.set_defaults(act=print_questions)
+    acts.add_parser("record", help="measure again").set_defaults(act=record_all)
     options = parser.parse_args(argv)
     options.act(options)
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from examples import record
-from examples.batching import card, paper, static
+from examples.batching import card, paper, questions, static
 from examples.figures import style
 from examples.figures.style import COLORS, Say
 from examples.predict import roofline, shapes
@@ -23,6 +23,10 @@ WORDS = {
         "answer": "回答",
         "ended, still computed": "已结束，仍在计算",
         "request": "请求",
+        "rows of the static batch": "静态批的行数",
+        "rows at work (%)": "在工作的行（%）",
+        "exponential lengths": "长度服从指数分布",
+        "32 real questions": "32 个真实问题",
     }
 }
 SHADES = {512: 0.55, 2048: 0.78, 8192: 1.0}  # the longer the context, the darker
@@ -149,4 +153,31 @@ def rectangle(say: Say) -> Figure:
         axes.set_xlim(0, wide + long)
         axes.set_ylabel(say("request"))
         axes.set_xlabel(say("tokens since the batch began"))
+    return figure
+
+
+def at_work(say: Say) -> Figure:
+    """Rows at work in static batches by size: exponential lengths, and recorded answers; log x."""
+    lengths = questions.recorded_lengths()
+    sizes = np.arange(1, questions.BATCHES[-1] + 1)
+    with style.canvas(height=2.6) as (figure, axes):
+        use = [100 * static.useful_share(int(size)) for size in sizes]
+        axes.plot(sizes, use, color=COLORS["idle"], lw=1.2)
+        found = [100 * questions.at_work(*lengths, size) for size in questions.BATCHES]
+        axes.plot(questions.BATCHES, found, "o", color=COLORS["decode"])
+        axes.text(
+            4,
+            40,
+            say("exponential lengths"),
+            color=COLORS["idle"],
+            ha="right",
+            va="top",
+        )
+        axes.text(8, 66, say("32 real questions"), color=COLORS["decode"])
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(questions.BATCHES)
+        style.plain_ticks(axes.xaxis)
+        axes.set_ylim(0, 105)
+        axes.set_xlabel(say("rows of the static batch"))
+        axes.set_ylabel(say("rows at work (%)"))
     return figure

@@ -12,7 +12,7 @@ import pytest
 
 from examples import cli, record, request, values
 from examples.batching import __main__ as command
-from examples.batching import card, core, paper, static
+from examples.batching import card, core, leave, paper, questions, static
 from examples.engine import chat
 from examples.predict import memory, roofline, shapes
 from examples.predict.roofline import Ceilings
@@ -214,11 +214,106 @@ def test_a_queue_in_batches():
     assert least < best < 1.2 * least < turn / 3
 
 
+# Real questions.
+
+
+def test_recorded_questions_wasted_what_their_lengths_predict():
+    lengths = questions.recorded_lengths()
+    for point in record.load(questions.STEM)["points"]:
+        found = list(questions.rectangles(*lengths, point["batch"]))
+        computed = sum(one.computed for one in found)
+        wasted = computed - sum(one.used for one in found)
+        assert point["same_answers"]
+        assert point["computed"] == computed
+        assert point["padding"] + point["finished"] == wasted
+        assert point["wasted_share"] == point["predicted_share"]
+
+
+def test_a_limit_on_answers_bounds_the_waste():
+    """Every batch of eight holds a capped answer: rows at work are the mean over the limit."""
+    prompts, answers = questions.recorded_lengths()
+    assert max(answers) == questions.CAP
+    eights = [answers[i : i + 8] for i in range(0, len(answers), 8)]
+    assert all(questions.CAP in eight for eight in eights)
+    bound = (sum(answers) / len(answers) - 1) / (questions.CAP - 1)
+    for size in (8, 16, 32):
+        assert questions.at_work(prompts, answers, size) == pytest.approx(bound)
+        assert bound > 1.5 * static.useful_share(size)
+    assert number("questions-8-ended") > 10 * number("questions-8-padding")
+
+
+def test_pairs_took_longer_than_questions_in_turn():
+    assert number("questions-2-s") > 1.5 * number("questions-1-s")
+    assert number("questions-32-s") < number("questions-1-s") / 3
+
+
+def test_questions_are_served_and_recorded(loaded, monkeypatch, tmp_path):
+    asked = [questions.QUESTIONS[0], questions.QUESTIONS[4], questions.QUESTIONS[22]]
+    monkeypatch.setattr(questions, "QUESTIONS", asked)
+    monkeypatch.setattr(questions, "BATCHES", (1, 2))
+    monkeypatch.setattr(questions, "CAP", 9)
+    monkeypatch.setattr(questions.engine, "load", lambda: loaded)
+    monkeypatch.setattr(core, "record_all", lambda _: None)
+    written = {}
+    monkeypatch.setattr(
+        questions.record,
+        "write",
+        lambda stem, data: written.update({stem: data}) or tmp_path / stem,
+    )
+    command.main(["record"])
+    one, two = written[questions.STEM]["points"]
+    assert one["answer_lengths"] == [
+        8,
+        9,
+        7,
+    ]  # as in the full record, but for the limit
+    assert one["wasted_share"] == 0 < two["wasted_share"] == two["predicted_share"]
+    assert one["same_answers"] and two["same_answers"]
+    json.dumps(written)
+
+
+def test_the_recorded_questions_are_those_of_the_list(loaded):
+    texts = (
+        [{"role": "user", "content": question}] for question in questions.QUESTIONS
+    )
+    found = [len(chat.ids(loaded[1], messages)) for messages in texts]
+    assert found == questions.recorded_lengths()[0]
+
+
+def test_a_row_that_leaves_changes_no_answer(loaded):
+    """Exercise 6."""
+    from examples.engine.batch import greedy
+
+    model, tokenizer = loaded
+    prompts = [
+        chat.ids(tokenizer, [{"role": "user", "content": questions.QUESTIONS[i]}])
+        for i in (0, 1, 22)
+    ]
+    wanted, _ = greedy(model, prompts, 12, tokenizer.end_id)
+    found, rows = leave.greedy(model, prompts, 12, tokenizer.end_id)
+    lengths = [len(answer) for answer in found]
+    assert found == wanted and lengths == [8, 12, 7]
+    assert rows == leave.rows_computed(lengths) == 7 + 11 + 6
+    steps = range(max(lengths) - 1)
+    assert rows == sum(leave.rows_at(lengths, step) for step in steps)
+    short, rows = leave.greedy(model, prompts[2:], 12, tokenizer.end_id)
+    assert short == found[2:] and rows == 6  # all have left, and the loop ends
+
+
+def test_rows_of_the_first_eight_questions():
+    eight = questions.recorded_lengths()[1][:8]
+    assert eight == [8, 128, 12, 128, 30, 24, 9, 128]
+    assert number("exercise-leave-rows") == sum(eight) - 8 == 459
+    assert number("exercise-leave-all") == 8 * 127
+    assert number("exercise-leave-last") == 3
+
+
 # The command.
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"), [([], "27,445"), (["static"], "55% wasted")]
+    ("arguments", "words"),
+    [([], "27,445"), (["static"], "55% wasted"), (["questions"], "1,710      35%")],
 )
 def test_the_command_prints(arguments, words, capsys):
     command.main(arguments)
