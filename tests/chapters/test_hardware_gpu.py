@@ -175,6 +175,45 @@ def test_logits_that_are_none_fail(torch, plan, path):
         climb.checked(plan, rung, path)
 
 
+def test_eager_steps_far_from_float32_are_no_reference(
+    torch, plan, model, ids, monkeypatch
+):
+    from examples.gpu.ladder import climb
+
+    monkeypatch.setattr(climb, "BOUND", {torch.float32: 0.0})
+    monkeypatch.setattr(climb, "worst", lambda *_: 0.5)
+    with pytest.raises(
+        CommandError, match=r"eager steps: relative error 0\.5, above 0"
+    ):
+        climb.eager_path(plan, model, ids)
+
+
+def test_what_a_rung_lacks_is_named(torch, plan, model, monkeypatch):
+    from examples.gpu.ladder import climb, rungs
+
+    monkeypatch.setattr(climb.importlib.util, "find_spec", lambda name: None)
+    for name, package in (("transformers", "transformers"), ("fused", "triton")):
+        assert climb.missing(plan, name) == f"{package} is not installed"
+        on_gpu = dataclasses.replace(plan, device="cuda")
+        assert climb.missing(on_gpu, name) is None, (
+            "there, failing says what is missing"
+        )
+    assert climb.missing(plan, "eager") is None
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(CommandError, match="transformers is not installed"):
+        rungs.Transformers(model, plan.capacity)
+
+
+def test_a_weight_of_another_shape_is_not_shared(torch, plan, model):
+    from examples.gpu.ladder import rungs
+
+    library = torch.nn.Module()
+    library.model = torch.nn.Module()
+    library.model.embed_tokens = torch.nn.Embedding(3, plan.shape.width)
+    with pytest.raises(CommandError, match=r"takes no weight of \(128, 64\)"):
+        rungs.share(model, library)
+
+
 def test_a_rung_that_fails_leaves_the_others(torch, plan, model, monkeypatch):
     from examples.gpu.ladder import climb, rungs
 
@@ -247,6 +286,55 @@ def test_fused_rung_decodes_the_same_in_triton_s_interpreter(torch, tmp_path):
     points = {point["rung"]: point for point in json.loads(text)["points"]}
     assert points["fused"]["relative_error"] < 1e-5
     assert points["fused"]["tokens_equal"] == points["fused"]["tokens"]
+
+
+TUNED = """
+import dataclasses, json
+import torch
+from examples.gpu.ladder import climb, fused, plan
+from examples.gpu.llama import Llama
+from examples.predict.shapes import Shape
+
+fused.TILINGS = fused.Tiling(2, 32, 4), fused.Tiling(4, 16, 4), fused.Tiling(8, 2**20, 4)
+small = dataclasses.replace(plan.toy(), tilings=3, prompt=8, steps=2)
+shape = Shape("tiny", 1, 32, 2, 1, 16, 32, vocab=16, tied=False, context=64)
+small = dataclasses.replace(small, shape=shape)
+model = Llama(small.shape, "cpu", torch.float32, seed=1)
+ids = model.random_ids(1, small.prompt)
+tilings, first, second = {}, *(climb.makers(small, model)["fused"]() for _ in range(2))
+seen = climb.tune(small, first, tilings)
+assert climb.tune(small, second, tilings) == [], "the second rung takes what the first found"
+assert second.rung.tilings == first.rung.tilings == tilings
+assert climb.tune(small, climb.makers(small, model)["eager"](), tilings) == []
+first.start(ids)
+path = climb.eager_path(small, model, ids)
+found = climb.checked(small, first, path)["tokens_equal"]
+print(json.dumps([seen, {name: vars(one) for name, one in tilings.items()}, found]))
+"""
+
+
+def test_fused_rung_takes_the_fastest_tiling_that_fits(torch):
+    triton()
+    done = subprocess.run(
+        [sys.executable, "-c", TUNED],
+        env=os.environ | {"TRITON_INTERPRET": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    seen, tilings, equal = json.loads(done.stdout.splitlines()[-1])
+    assert equal == 2, "any tiling decodes the same tokens"
+    assert {p["kernel"] for p in seen} == set(tilings)
+    assert all(p["block"] <= 32 for p in seen), (
+        "a tiling that does not fit is not tried"
+    )
+    for name, tiling in tilings.items():
+        tried = [p for p in seen if p["kernel"] == name]
+        best = min(tried, key=lambda p: p["us"])
+        assert {key: best[key] for key in tiling} == tiling
+    both = [p for p in seen if p["kernel"] == "query_key_value"]
+    assert [(p["rows"], p["block"]) for p in both] == [(2, 32), (4, 16)]
 
 
 SIZES = {"SIZE": 128, "CAPACITY": 1088}
@@ -406,6 +494,27 @@ def test_joules_per_token_follow_the_counter(torch, plan, model):
         seconds = statistics.median(point["step_ms"]) / 1e3
         assert joules == pytest.approx(100 * seconds, rel=0.2)
         assert point["predicted_j"] > 0
+
+
+def test_the_energy_part_records_the_counter_s_joules(torch, plan, monkeypatch):
+    from examples.gpu import hardware
+
+    monkeypatch.setattr(hardware.energy.ctypes, "CDLL", lambda name: Counter())
+    found, failed = hardware.Bench(plan).record("energy")
+    assert not failed and found["unit"] == "J" and found["limit_w"] == 700
+    assert list(data.of_schema(found)) == []
+
+
+def test_short_work_is_repeated_until_the_counter_has_moved(torch, plan, monkeypatch):
+    from examples.gpu.ladder import energy
+
+    finished = []
+    monkeypatch.setattr(energy, "finish", finished.append)
+    found = energy.runs(plan, energy.Meter(Counter()), lambda: time.sleep(1e-4))
+    calls = found[0]["calls"]
+    assert calls >= 32 and calls * 1e-4 < 10 * plan.energy_s
+    per_run = len(finished) / len(found)
+    assert per_run == 2 + calls // 16, "the queue of launches is emptied in between"
 
 
 def test_a_counter_that_fails_says_so(torch, monkeypatch):
