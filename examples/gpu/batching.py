@@ -137,7 +137,7 @@ def measure(plan: Plan) -> dict[str, dict]:
         "relative_errors": errors,
         "points": points,
     }
-    return {"batching--h200-step": data}
+    return {runs.stem("batching", plan.device, "step"): data}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

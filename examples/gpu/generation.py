@@ -17,7 +17,7 @@ import torch
 
 from examples import cli, record
 from examples.generation import asked
-from examples.gpu import timing
+from examples.gpu import runs, timing
 from examples.gpu.llama import Layer, Llama
 from examples.predict import shapes
 from examples.predict.shapes import Shape
@@ -210,9 +210,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "logit near zero) x (mean change of the lead) / 2",
         "points": points,
     }
+    stem = runs.stem("generation", "cpu" if options.toy else timing.ON_GPU, "batch")
     folder = options.out or (None if options.toy else record.FOLDER)
     if folder:
-        print("written ", record.write("generation--h200-batch", data, folder))
+        print("written ", record.write(stem, data, folder))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What an H200 can do, and how near ever better code comes: the measurements of the chapter hardware.
+"""What a card can do, and how near ever better code comes: the measurements of the chapter hardware.
 
     python -m examples.gpu.hardware                  Llama-3.1-8B's shape in bf16, about four minutes
     python -m examples.gpu.hardware --part ladder    one of: ceilings, roofline, attention, energy, ladder
@@ -26,8 +26,8 @@ from examples.gpu.ladder.plan import Plan, full, quick, toy
 from examples.gpu.llama import Llama
 
 PREDICTIONS = {
-    "ceilings": "copy, read, products: the longer of bytes / 4.8 TB/s and FLOP / 989.5 TFLOP/s, "
-    "NVIDIA's datasheet of the H200; launches: guesses noted before the first run, 10 us alone, 4 us "
+    "ceilings": "copy, read, products: the longer of bytes and FLOP over the dense rates of the "
+    "datasheet; launches: guesses noted before the first run, 10 us alone, 4 us "
     "in a stream, 1 us in a graph",
     "roofline": "the longer of FLOP / (rate of a large matrix product) and bytes / (rate of reading a "
     "large tensor)",
@@ -109,7 +109,7 @@ def measure(bench: Bench, parts: Sequence[str], keep: Callable) -> list[str]:
             failed += [f"{part}: {line}" for line in lines]
             if not found["points"]:
                 raise cli.CommandError("no point was measured")
-            keep(f"hardware--h200-{part}", found)
+            keep(runs.stem("hardware", bench.plan.device, part), found)
         except Exception as error:  # whatever it is, the other parts are worth having
             line = " ".join(str(error).split())[:300]
             failed.append(f"{part}: {type(error).__name__}: {line}")

@@ -10,6 +10,7 @@ A step computes the logits that follow the newest token; choosing a token is not
 from __future__ import annotations
 
 import dataclasses
+import functools
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -164,7 +165,10 @@ def reserve(plan: Plan, model: Llama, context_bytes: int) -> list[dict]:
         )
         return point
 
-    points = [point(tokens) for tokens in plan.reserved]
+    room = plan.reserved[-1]
+    if plan.device == timing.ON_GPU:  # not covered: runs on a GPU only
+        room = torch.cuda.mem_get_info()[0] // token
+    points = [point(tokens) for tokens in plan.reserved if tokens <= room]
     if plan.device == timing.ON_GPU:
         points.append(fullest(plan, point))  # not covered: runs on a GPU only
         points[-1]["context_bytes"] = context_bytes  # not covered: runs on a GPU only
@@ -254,11 +258,11 @@ def measure(plan: Plan) -> dict[str, dict]:
         "prediction": "bytes of all weights and, per token, of a key and a value for each KV head and "
         "layer; tokens that fit: the card's memory less the weights, over the bytes per token",
     }
+    stem = functools.partial(runs.stem, "kv-cache", plan.device)
     return {
-        "kv-cache--h200-step": timed | {"points": steps},
-        "kv-cache--h200-batch": timed | {"points": batches},
-        "kv-cache--h200-memory": held
-        | {"temporary_bytes": temporary, "points": reserved},
+        stem("step"): timed | {"points": steps},
+        stem("batch"): timed | {"points": batches},
+        stem("memory"): held | {"temporary_bytes": temporary, "points": reserved},
     }
 
 

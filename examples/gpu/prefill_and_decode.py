@@ -11,6 +11,7 @@ the prompt, as engines with chunked prefill do. Steps are CUDA graphs; choosing 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -200,10 +201,10 @@ def measure(plan: Plan) -> dict[str, dict]:
         "ceilings": runs.ceilings(found),
         "relative_errors": errors,
     }
+    stem = functools.partial(runs.stem, "prefill-and-decode", plan.device)
     return {
-        "prefill-and-decode--h200-prefill": common
-        | {"points": list(prefill(plan, model, ceilings))},
-        "prefill-and-decode--h200-arrival": common
+        stem("prefill"): common | {"points": list(prefill(plan, model, ceilings))},
+        stem("arrival"): common
         | {
             "answered": plan.answered,
             "context": plan.context,

@@ -69,6 +69,11 @@ def provenance(module: str, device: str, model: str) -> dict:
     }
 
 
+def stem(slug: str, device: str, what: str) -> str:
+    """The data file's name: the chapter, the card, what was measured (`batching--h100-step`)."""
+    return f"{slug}--{timing.card_tag(device)}-{what}"
+
+
 def random_model(name: str, dtype: torch.dtype) -> str:
     """The words for a model of random weights."""
     return f"shape of {name}, random weights, {str(dtype).removeprefix('torch.')}"

@@ -6,6 +6,7 @@ Device work is asynchronous, so it is timed by events on the device itself; on a
 from __future__ import annotations
 
 import itertools
+import re
 import statistics
 import subprocess
 import time
@@ -147,6 +148,19 @@ def ceilings(
 def device_name(device: str) -> str:
     """The device with its memory and driver, as a data file names it."""
     return card_name() if device == ON_GPU else record.cpu_name()
+
+
+def tag(name: str) -> str:
+    """A card's name as it stands in the names of data files: `NVIDIA H100 80GB HBM3` is `h100`."""
+    found = re.search(r"\b[A-Z]{1,3} ?\d+[A-Z]*", name)
+    return found[0].replace(" ", "").lower() if found else "gpu"
+
+
+def card_tag(device: str) -> str:
+    """The tag of the device in use; `cpu` where none is."""
+    if device == ON_GPU:
+        return tag(torch.cuda.get_device_name())  # not covered: runs on a GPU only
+    return "cpu"
 
 
 def card_name() -> str:  # not covered: runs on a GPU only

@@ -52,6 +52,18 @@ def named(name: str) -> Accelerator:
     return found[name]
 
 
+def of_tag(tag: str) -> Accelerator:
+    """The datasheet of the card that data files call `tag`; of the H100 for a run on the CPU.
+
+    CommandError where the table has no such card.
+    """
+    wanted = "h100" if tag == "cpu" else tag
+    found = [a for n, a in accelerators().items() if n.split()[0].lower() == wanted]
+    if not found:
+        raise CommandError(f"no datasheet of a card {tag!r} in examples/data/{STEM}.json")
+    return found[0]
+
+
 def floor_ms(one: Accelerator, context: int = 1024) -> float:
     """ms to read what a decode step of MODEL in bf16 reads, at batch 1."""
     shape = shapes.named(MODEL)

@@ -14,9 +14,10 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 from examples.cli import CommandError
 from examples.gpu import timing
 from examples.gpu.checks import relative_error
-from examples.gpu.ladder.plan import DATASHEET, Plan
+from examples.gpu.ladder.plan import Plan
 from examples.gpu.llama import attention_kernels
 from examples.gpu.runs import rounded
+from examples.hardware import datasheet
 
 WIDE, HIDDEN = 4096, 14336  # of the product whose rows grow: a gate of Llama-3.1-8B
 HEADS, SIZE = 32, 128
@@ -78,14 +79,15 @@ def seconds(what: dict, predicted: float, samples: list[float]) -> dict:
 
 
 def ceilings(plan: Plan) -> dict:
-    """Points of copy, read, products by side, and launches."""
+    """Points of copy, read, products by side, and launches, beside the card's datasheet."""
+    sheet = datasheet.of_tag(timing.card_tag(plan.device))
 
     def random(*size: int) -> torch.Tensor:
         return torch.randn(size, device=plan.device, dtype=plan.dtype)
 
     def point(what: str, flop: float, size: float, samples: list[float]) -> dict:
-        rate, bandwidth = DATASHEET["flop_per_s"], DATASHEET["bytes_per_s"]
-        predicted = max(flop / rate, size / bandwidth, LAUNCH_S["graph"])
+        longer = max(flop / sheet.flop_per_s, size / sheet.bytes_per_s)
+        predicted = max(longer, LAUNCH_S["graph"])
         return seconds(what | {"flop": flop, "bytes": size}, predicted, samples)
 
     a, b = (random(plan.copied // 2**16, 2**16) for _ in range(2))
@@ -110,7 +112,8 @@ def ceilings(plan: Plan) -> dict:
         size = 3 * n * n * plan.dtype.itemsize
         samples = each_s(plan, linear, factors)
         points.append(point({"what": "product", "side": n}, 2 * n**3, size, samples))
-    return {"relative_errors": errors, "points": points + launches(plan)}
+    found = {"datasheet": sheet.name, "relative_errors": errors}
+    return found | {"points": points + launches(plan)}
 
 
 def launches(plan: Plan) -> list[dict]:

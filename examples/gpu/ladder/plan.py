@@ -11,8 +11,6 @@ from examples.gpu import timing
 from examples.predict import shapes
 from examples.predict.shapes import Shape
 
-# NVIDIA's H200 datasheet (SXM): 4.8 TB/s, and 1,979 TFLOP/s in bf16 with sparsity, half of it without.
-DATASHEET = {"bytes_per_s": 4.8e12, "flop_per_s": 989.5e12}
 RUNGS = (
     "transformers",
     "eager",
