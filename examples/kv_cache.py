@@ -382,20 +382,20 @@ def time_text(ms: float) -> str:
 
 
 def of_gpu() -> dict[str, str]:
-    """What was measured on the H200, and what was predicted for it."""
+    """What was measured on the H100, and what was predicted for it."""
     table, times = {}, {}
     steps, batches = (
-        record.load("kv-cache--h200-step"),
-        record.load("kv-cache--h200-batch"),
+        record.load("kv-cache--h100-step"),
+        record.load("kv-cache--h100-batch"),
     )
     for p in steps["points"]:
-        name = f"h200-{'with' if p['cached'] else 'without'}-{p['context'] // 1024}k"
+        name = f"h100-{'with' if p['cached'] else 'without'}-{p['context'] // 1024}k"
         times[name] = record.median(p)
         table[name] = time_text(record.median(p))
         table[f"{name}-predicted"] = time_text(p["predicted_ms"])
     for p in batches["points"]:
-        table[f"h200-batch-{p['batch']}"] = time_text(record.median(p))
-        table[f"h200-batch-{p['batch']}-predicted"] = time_text(p["predicted_ms"])
+        table[f"h100-batch-{p['batch']}"] = time_text(record.median(p))
+        table[f"h100-batch-{p['batch']}-predicted"] = time_text(p["predicted_ms"])
     at = {(p["cached"], p["context"]): p for p in steps["points"]}
     short, long = at[True, 1024], at[True, FULL]
     grown = record.median(long) - record.median(short)
@@ -405,7 +405,7 @@ def of_gpu() -> dict[str, str]:
     rate = {p["batch"]: p["batch"] / record.median(p) * 1e3 for p in batches["points"]}
     gaps = [record.median(p) - p["predicted_ms"] for p in batches["points"]]
     fullest = max(
-        record.load("kv-cache--h200-memory")["points"], key=lambda p: p["tokens"]
+        record.load("kv-cache--h100-memory")["points"], key=lambda p: p["tokens"]
     )
     lost = fullest["predicted_tokens"] - fullest["tokens"]
     llama = shapes.named("Llama-3.1-8B")
@@ -420,66 +420,66 @@ def of_gpu() -> dict[str, str]:
     pool = VLLM_SHARE * fullest["total_bytes"]
     free = fullest["free_bytes"] + fullest["context_bytes"]
     return table | {
-        "h200-ratio-32k-predicted": count(
+        "h100-ratio-32k-predicted": count(
             naive["predicted_ms"] / cached["predicted_ms"]
         ),
-        "h200-without-over-32k": quantity(
+        "h100-without-over-32k": quantity(
             (record.median(naive) / naive["predicted_ms"] - 1) * 100, "%"
         ),
-        "h200-between-1k": time_text(
+        "h100-between-1k": time_text(
             record.median(short) - sum(short["kernels_ms"].values())
         ),
-        "h200-balance": count(
+        "h100-balance": count(
             batches["ceilings"]["flop_per_s"] / batches["ceilings"]["read_bytes_per_s"]
         ),
-        "h200-batch-256-floor": time_text(floor[256]),
-        "h200-gain-floor": quantity((2 * floor[128] / floor[256] - 1) * 100, "%"),
-        "h200-gain-predicted": quantity(
+        "h100-batch-256-floor": time_text(floor[256]),
+        "h100-gain-floor": quantity((2 * floor[128] / floor[256] - 1) * 100, "%"),
+        "h100-gain-predicted": quantity(
             (2 * predicted[128] / predicted[256] - 1) * 100, "%"
         ),
-        "h200-batch-rate-1": quantity(
+        "h100-batch-rate-1": quantity(
             read / one["kernels_ms"]["products"] / 1e9, "TB/s", 2
         ),
-        "h200-batch-rate-128": quantity(
+        "h100-batch-rate-128": quantity(
             read / many["kernels_ms"]["products"] / 1e9, "TB/s", 2
         ),
-        "h200-total-gib": binary(fullest["total_bytes"], "GiB", 1),
-        "h200-unnamed-bytes": decimal_bytes(lost * token - free, "GB", 2),
+        "h100-total-gib": binary(fullest["total_bytes"], "GiB", 1),
+        "h100-unnamed-bytes": decimal_bytes(lost * token - free, "GB", 2),
         "vllm-share": decimal_bytes(pool, "GB", 1),
         "vllm-budget": decimal_bytes(pool - memory.weight_bytes(llama), "GB", 1),
         "vllm-tokens": count((pool - memory.weight_bytes(llama)) // token),
-        "h200-read": quantity(steps["ceilings"]["read_bytes_per_s"] / 1e12, "TB/s", 2),
-        "h200-matmul": quantity(steps["ceilings"]["flop_per_s"] / 1e12, "TFLOP/s"),
-        "h200-ratio-32k": count(times["h200-without-32k"] / times["h200-with-32k"]),
-        "h200-products-1k": time_text(short["kernels_ms"]["products"]),
-        "h200-products-rate": quantity(
+        "h100-read": quantity(steps["ceilings"]["read_bytes_per_s"] / 1e12, "TB/s", 2),
+        "h100-matmul": quantity(steps["ceilings"]["flop_per_s"] / 1e12, "TFLOP/s"),
+        "h100-ratio-32k": count(times["h100-without-32k"] / times["h100-with-32k"]),
+        "h100-products-1k": time_text(short["kernels_ms"]["products"]),
+        "h100-products-rate": quantity(
             read / short["kernels_ms"]["products"] / 1e9,
             "TB/s",
             2,
         ),
-        "h200-other-1k": time_text(short["kernels_ms"]["other"]),
-        "h200-other-kernels": count(short["kernels"]["other"]),
-        "h200-attention-1k": time_text(short["kernels_ms"]["attention"]),
-        "h200-attention-128k": time_text(long["kernels_ms"]["attention"]),
-        "h200-grown": time_text(grown),
-        "h200-grown-predicted": time_text(long["predicted_ms"] - short["predicted_ms"]),
-        "h200-throughput-128": quantity(rate[128], "token/s"),
-        "h200-throughput-256": quantity(rate[256], "token/s"),
-        "h200-throughput-gain": quantity((rate[256] / rate[128] - 1) * 100, "%"),
+        "h100-other-1k": time_text(short["kernels_ms"]["other"]),
+        "h100-other-kernels": count(short["kernels"]["other"]),
+        "h100-attention-1k": time_text(short["kernels_ms"]["attention"]),
+        "h100-attention-128k": time_text(long["kernels_ms"]["attention"]),
+        "h100-grown": time_text(grown),
+        "h100-grown-predicted": time_text(long["predicted_ms"] - short["predicted_ms"]),
+        "h100-throughput-128": quantity(rate[128], "token/s"),
+        "h100-throughput-256": quantity(rate[256], "token/s"),
+        "h100-throughput-gain": quantity((rate[256] / rate[128] - 1) * 100, "%"),
         "flop-ratio-32k": count(flop / flops.step_flop(llama, 32768, cached=True)),
-        "h200-batch-gap-least": quantity(min(gaps), "ms", 1),
-        "h200-batch-gap-most": quantity(max(gaps), "ms", 1),
-        "h200-batch-grown": time_text(record.median(many) - record.median(one)),
-        "h200-batch-grown-predicted": time_text(
+        "h100-batch-gap-least": quantity(min(gaps), "ms", 1),
+        "h100-batch-gap-most": quantity(max(gaps), "ms", 1),
+        "h100-batch-grown": time_text(record.median(many) - record.median(one)),
+        "h100-batch-grown-predicted": time_text(
             many["predicted_ms"] - one["predicted_ms"]
         ),
-        "h200-total": decimal_bytes(fullest["total_bytes"], "GB", 2),
-        "h200-tokens-predicted": count(fullest["predicted_tokens"]),
-        "h200-tokens": count(fullest["tokens"]),
-        "h200-tokens-lost": count(lost),
-        "h200-context-bytes": decimal_bytes(fullest["context_bytes"], "GB", 2),
-        "h200-free-bytes": decimal_bytes(fullest["free_bytes"], "GB", 2),
-        "h200-bytes-lost": decimal_bytes(lost * token, "GB", 2),
+        "h100-total": decimal_bytes(fullest["total_bytes"], "GB", 2),
+        "h100-tokens-predicted": count(fullest["predicted_tokens"]),
+        "h100-tokens": count(fullest["tokens"]),
+        "h100-tokens-lost": count(lost),
+        "h100-context-bytes": decimal_bytes(fullest["context_bytes"], "GB", 2),
+        "h100-free-bytes": decimal_bytes(fullest["free_bytes"], "GB", 2),
+        "h100-bytes-lost": decimal_bytes(lost * token, "GB", 2),
     }
 
 

@@ -1,6 +1,6 @@
 """Many sequences in one step: what it costs, where it ends, and what a rectangle wastes.
 
-python -m examples.batching            a decode step by context and batch on an H200, on paper
+python -m examples.batching            a decode step by context and batch on an H100, on paper
 python -m examples.batching static     a static batch, drawn, and its waste by size
 python -m examples.batching questions  real questions in static batches, as recorded
 python -m examples.batching record     measure the CPU's part again, into examples/data

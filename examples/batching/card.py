@@ -1,4 +1,4 @@
-"""The batches that were measured on an H200: time, throughput, what a budget allows, and the price."""
+"""The batches that were measured on an H100: time, throughput, what a budget allows, and the price."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from examples.cli import CommandError
 from examples.predict import roofline, shapes
 from examples.values import count, decimal, quantity
 
-BUDGETS = (6, 8, 10)  # ms between two tokens of a user
+BUDGETS = (8, 10, 14)  # ms between two tokens of a user
 
 
 def points(context: int) -> list[dict]:

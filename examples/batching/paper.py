@@ -9,7 +9,7 @@ from examples.predict.shapes import Shape
 from examples.values import binary, count, decimal, decimal_bytes, quantity
 
 MODEL = "Llama-3.1-8B"
-STEM = "batching--h200-step"
+STEM = "batching--h100-step"
 CONTEXTS = (512, 2048, 8192)
 BATCHES = (1, 16, 64, 256)
 CARDS = {"80": 80e9, "h200": 150_109_880_320}  # bytes; the second as its driver says
@@ -17,7 +17,7 @@ RESERVE = 0.9  # of a card's memory for weights and caches, as engines set it
 
 
 def ceilings() -> Ceilings:
-    """The rates of the H200 of this chapter's run, measured apart from the model."""
+    """The rates of the H100 of this chapter's run, measured apart from the model."""
     return Ceilings.of(record.load(STEM))
 
 

@@ -73,7 +73,7 @@ def _lines(axes, say: Say, value, predicted, left: int = 0) -> None:
 
 
 def step(say: Say) -> Figure:
-    """Time of a decode step by batch and context on an H200; log-log."""
+    """Time of a decode step by batch and context on an H100; log-log."""
     with style.canvas(height=3.2) as (figure, axes):
         _lines(axes, say, record.median, lambda _, s: 1e3 * s, left=8192)
         axes.set_yticks([4, 6, 10, 15, 25])

@@ -43,9 +43,9 @@ NAMES = {
 
 
 def roofline(say: Say) -> Figure:
-    """Products of growing rows and attention of decode under the roof of an H200; log-log."""
+    """Products of growing rows and attention of decode under the roof of an H100; log-log."""
     ceilings = Ceilings.of(record.load(card.ROOFLINE))
-    sheet = datasheet.named("H200 SXM")
+    sheet = datasheet.named("H100 SXM")
     x = np.geomspace(0.6, 3000, 200)
     with style.canvas(height=3.3) as (figure, axes):
         roof = np.minimum(x * sheet.bytes_per_s, sheet.flop_per_s)
@@ -91,7 +91,7 @@ def roofline(say: Say) -> Figure:
 
 
 def ladder(say: Say) -> Figure:
-    """One decode step on an H200, rung by rung, and the floor of its bytes."""
+    """One decode step on an H100, rung by rung, and the floor of its bytes."""
     floor = record.load(climb.STEM)["floor_ms"]
     with style.canvas(height=2.8) as (figure, axes):
         for row, name in enumerate(climb.RUNGS):

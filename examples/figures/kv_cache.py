@@ -139,14 +139,14 @@ def growth(say: Say) -> Figure:
     return _steps_over_context(say, "kv-cache--growth")
 
 
-def h200_step(say: Say) -> Figure:
-    """The next token on an H200 as the context grows."""
-    return _steps_over_context(say, "kv-cache--h200-step")
+def h100_step(say: Say) -> Figure:
+    """The next token on an H100 as the context grows."""
+    return _steps_over_context(say, "kv-cache--h100-step")
 
 
-def h200_batch(say: Say) -> Figure:
+def h100_batch(say: Say) -> Figure:
     """A decode step over the batch size: reading weights, reading caches, and what was measured."""
-    data = record.load("kv-cache--h200-batch")
+    data = record.load("kv-cache--h100-batch")
     points = sorted(data["points"], key=lambda p: p["batch"])
     shape, bandwidth = (
         shapes.named("Llama-3.1-8B"),

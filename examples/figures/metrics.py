@@ -175,8 +175,8 @@ def goodput(say: Say) -> Figure:
 
 def tradeoff(say: Say) -> Figure:
     """What a user gets against what the card gives, as the batch grows."""
-    batches = [p["batch"] for p in record.load("kv-cache--h200-batch")["points"]]
-    pairs = [numbers.h200(batch) for batch in batches]
+    batches = [p["batch"] for p in record.load("kv-cache--h100-batch")["points"]]
+    pairs = [numbers.h100(batch) for batch in batches]
     with style.canvas(height=2.9) as (figure, axes):
         axes.plot(
             [u for u, _ in pairs],

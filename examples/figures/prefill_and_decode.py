@@ -39,7 +39,7 @@ def tokens(say: Say) -> Figure:
     points = record.load(paper.STEM)["points"]
     lengths = np.unique(np.geomspace(16, 32768, 80).round().astype(int))
     rates = [n / roofline.prefill_s(shape, ceilings, int(n)) for n in lengths]
-    decode = record.load("batching--h200-step")["points"]
+    decode = record.load("batching--h100-step")["points"]
     one = min(decode, key=lambda p: (p["batch"], p["context"]))
     level = 1e3 / record.median(one)
     with style.canvas(height=3.0) as (figure, axes):

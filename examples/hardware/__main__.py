@@ -1,7 +1,7 @@
 """The machine: what a datasheet promises, what a card reaches, and what keeps a step from it.
 
 python -m examples.hardware            accelerators by their datasheets, and what follows
-python -m examples.hardware ladder     one decode step on an H200, rung by rung
+python -m examples.hardware ladder     one decode step on an H100, rung by rung
 python -m examples.hardware online     attention in blocks beside attention at once
 """
 

@@ -1,4 +1,4 @@
-"""What an H200 reached: its ceilings, products and attention under the roofline, and energy."""
+"""What an H100 reached: its ceilings, products and attention under the roofline, and energy."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from examples.predict import flops, roofline, shapes
 from examples.predict.roofline import Ceilings
 from examples.values import binary, count, decimal, decimal_bytes, quantity
 
-CEILINGS, ROOFLINE = "hardware--h200-ceilings", "hardware--h200-roofline"
-# Of the H100 and H200 (NVIDIA, Hopper whitepaper, 2022): processors, their local memory, the cache.
+CEILINGS, ROOFLINE = "hardware--h100-ceilings", "hardware--h100-roofline"
+# Of the H100 and H100 (NVIDIA, Hopper whitepaper, 2022): processors, their local memory, the cache.
 SMS, SM_BYTES, L2_BYTES = 132, 256 * 2**10, 50 * 2**20
-ATTENTION, ENERGY = "hardware--h200-attention", "hardware--h200-energy"
+ATTENTION, ENERGY = "hardware--h100-attention", "hardware--h100-energy"
 
 
 def point(stem: str, **wanted) -> dict:
@@ -38,7 +38,7 @@ def of_card() -> dict[str, str]:
 
 def of_ceilings() -> dict[str, str]:
     """What plain work reaches, as a share of the datasheet, and what a launch costs."""
-    sheet = datasheet.named("H200 SXM")
+    sheet = datasheet.named("H100 SXM")
     copy, read = (point(CEILINGS, what=what) for what in ("copy", "read"))
     found = {}
     for name, one in (("copy", copy), ("read", read)):

@@ -1,4 +1,4 @@
-"""The ladder: one decode step of Llama-3.1-8B, rung by rung, as it was measured on an H200."""
+"""The ladder: one decode step of Llama-3.1-8B, rung by rung, as it was measured on an H100."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from examples import record
 from examples.hardware import datasheet
 from examples.values import count, decimal, decimal_bytes, quantity
 
-STEM = "hardware--h200-ladder"
+STEM = "hardware--h100-ladder"
 RUNGS = ("transformers", "eager", "static", "graph", "compile", "fused")
 ASIDE = ("fused-overlap", "compile-tuned")  # tried, and no better
 
@@ -58,7 +58,7 @@ def of_ladder() -> dict[str, str]:
             f"{name}-equal": count(one["tokens_equal"]),
         }
     gaps = [abs(f["gap"]) for name in RUNGS for f in rung(name)["flips"]]
-    sheet = datasheet.named("H200 SXM")
+    sheet = datasheet.named("H100 SXM")
     for name in RUNGS:
         rate = data["floor_bytes"] / record.median(rung(name)) * 1e3
         found[f"{name}-of-sheet"] = quantity(100 * rate / sheet.bytes_per_s, "%")

@@ -60,7 +60,9 @@ def of_tag(tag: str) -> Accelerator:
     wanted = "h100" if tag == "cpu" else tag
     found = [a for n, a in accelerators().items() if n.split()[0].lower() == wanted]
     if not found:
-        raise CommandError(f"no datasheet of a card {tag!r} in examples/data/{STEM}.json")
+        raise CommandError(
+            f"no datasheet of a card {tag!r} in examples/data/{STEM}.json"
+        )
     return found[0]
 
 
@@ -102,5 +104,5 @@ def of_datasheets() -> dict[str, str]:
         "ridge-most": count(max(ridges.values())),
         "ridge-ratio": decimal(max(ridges.values()) / min(ridges.values()), 1),
         "watts": quantity(h200.watts, "W"),
-        "wrong-h200": count(2 * h200.ridge),
+        "wrong-h100": count(2 * h100.ridge),
     }

@@ -8,6 +8,13 @@ from pathlib import Path
 from examples import record
 
 
+def values() -> dict[str, str]:
+    """The numbers that pages quote of runs on two cards."""
+    from examples.measurements import cards
+
+    return {f"measurements--{name}": text for name, text in cards.of_cards().items()}
+
+
 def recorded(folder: Path = record.FOLDER) -> dict[str, dict]:
     """All data files of a folder that hold a measurement, by stem."""
     files = {

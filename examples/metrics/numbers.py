@@ -284,25 +284,25 @@ def of_peers() -> dict[str, str]:
     return table
 
 
-def h200(batch: int) -> tuple[float, float]:
-    """Tokens a second for one user and for the card, at a context of 1,024 on an H200."""
-    points = record.load("kv-cache--h200-batch")["points"]
+def h100(batch: int) -> tuple[float, float]:
+    """Tokens a second for one user and for the card, at a context of 1,024 on an H100."""
+    points = record.load("kv-cache--h100-batch")["points"]
     (one,) = (p for p in points if p["batch"] == batch)
     step = record.median(one) / 1e3
     return 1 / step, batch / step
 
 
-def of_h200() -> dict[str, str]:
+def of_h100() -> dict[str, str]:
     """Speed for a user against throughput of a card, and what a benchmark of vLLM should say."""
     table = {}
     for batch in (1, 32, 256):
-        user, card = h200(batch)
-        table[f"h200-{batch}-user"] = quantity(user, "token/s")
-        table[f"h200-{batch}-card"] = quantity(card, "token/s")
-    table["h200-fold-card"] = count(h200(256)[1] / h200(1)[1])
-    table["h200-fold-user"] = decimal(h200(1)[0] / h200(256)[0], 1)
+        user, card = h100(batch)
+        table[f"h100-{batch}-user"] = quantity(user, "token/s")
+        table[f"h100-{batch}-card"] = quantity(card, "token/s")
+    table["h100-fold-card"] = count(h100(256)[1] / h100(1)[1])
+    table["h100-fold-user"] = decimal(h100(1)[0] / h100(256)[0], 1)
     llama = shapes.named("Llama-3.1-8B")
-    ceiling = record.load("kv-cache--h200-batch")["ceilings"]
+    ceiling = record.load("kv-cache--h100-batch")["ceilings"]
     weights = memory.weight_bytes_read(llama)
     context = BENCH["input"] + BENCH["output"] / 2
     read = weights + context * memory.kv_bytes_per_token(llama)
@@ -354,7 +354,7 @@ def values() -> dict[str, str]:
     """Every value of the chapter, by its key."""
     parts = (
         of_request, of_held, of_omission, of_queue, of_knee, of_samples, of_dialects,
-        of_peers, of_h200, of_exercises,
+        of_peers, of_h100, of_exercises,
     )  # fmt: skip
     table = {name: text for part in parts for name, text in part().items()}
     return {f"metrics--{name}": text for name, text in table.items()}

@@ -14,7 +14,7 @@ def values() -> dict[str, str]:
         again.of_again(),
         bill.of_bill(),
         measure.of_cpu(),
-        measure.of_h200(),
+        measure.of_h100(),
         talk.of_chat(),
         stores.of_stores(),
     )

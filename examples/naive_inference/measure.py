@@ -1,4 +1,4 @@
-"""What the naive loop takes on this machine, and on an H200 by the steps that were recorded there."""
+"""What the naive loop takes on this machine, and on an H100 by the steps that were recorded there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from examples.values import count, decimal, decimal_bytes, quantity
 
 MODEL = "SmolLM2-135M"
 SAMPLES = 5
-H200_ANSWERS = (100, 1000, 7168, 31744)  # tokens written after a prompt of 1,024
+H100_ANSWERS = (100, 1000, 7168, 31744)  # tokens written after a prompt of 1,024
 EVERY = 16  # of the long answer, this many tokens lie between two recorded steps
 CONTEXTS = (32, 64, 128, 256, 512, 1024)
 LENGTHS = 64  # texts of 1 to so many tokens are lengthened by one
@@ -314,9 +314,9 @@ def long_time(ms: float) -> str:
     return quantity(ms / 6e4, "min", 1) if ms < 3.6e6 else quantity(ms / 3.6e6, "h", 1)
 
 
-def of_h200() -> dict[str, str]:
-    """What the recorded steps of an H200 add up to."""
-    stem, shape = "kv-cache--h200-step", shapes.named("Llama-3.1-8B")
+def of_h100() -> dict[str, str]:
+    """What the recorded steps of an H100 add up to."""
+    stem, shape = "kv-cache--h100-step", shapes.named("Llama-3.1-8B")
     data = record.load(stem)
     naive = sorted(
         (p for p in data["points"] if not p["cached"]), key=lambda p: p["context"]
@@ -327,17 +327,17 @@ def of_h200() -> dict[str, str]:
     ]
     predicted = [(p["context"], p["predicted_ms"]) for p in naive]
     table = {}
-    for answer in H200_ANSWERS:
+    for answer in H100_ANSWERS:
         ms = answer_ms(stem, 1024, answer)
         paper = sum(interpolated(predicted, 1024 + i) for i in range(answer))
-        table[f"h200-{answer}"] = long_time(ms)
-        table[f"h200-{answer}-predicted"] = long_time(paper)
-        table[f"h200-{answer}-mean"] = quantity(ms / answer, "ms")
+        table[f"h100-{answer}"] = long_time(ms)
+        table[f"h100-{answer}-predicted"] = long_time(paper)
+        table[f"h100-{answer}-mean"] = quantity(ms / answer, "ms")
     full, paper_full = ms, paper
     longest = naive[-1]
     rows = {
         p["batch"]: p["kernels_ms"]["products"]
-        for p in record.load("kv-cache--h200-batch")["points"]
+        for p in record.load("kv-cache--h100-batch")["points"]
     }
     eight = at(naive, context=8192)
     flop = flops.step_flop(shape, 8192, cached=False)
@@ -348,27 +348,27 @@ def of_h200() -> dict[str, str]:
     square = (slopes[1] - slopes[0]) / (16384 - 8192)
     linear = slopes[0] - square * 8192
     return table | {
-        "h200-over": quantity((full / paper_full - 1) * 100, "%"),
-        "h200-16k": quantity(record.median(sixteen), "ms"),
+        "h100-over": quantity((full / paper_full - 1) * 100, "%"),
+        "h100-16k": quantity(record.median(sixteen), "ms"),
         "exercise-linear": quantity(linear * 1e3, "µs", 1),
         "exercise-square": quantity(square * 1e6, "ns", 2),
         "exercise-32k": quantity(linear * 32768 + square * 32768**2, "ms"),
         "exercise-32k-measured": quantity(record.median(thirty_two), "ms"),
         "exercise-even": count(round(linear / square, -2)),
-        "h200-cross": count(round(crossing(ratios), -2)),
-        "h200-attention-32k": quantity(longest["kernels_ms"]["attention"], "ms"),
-        "h200-products-32k": quantity(longest["kernels_ms"]["products"], "ms"),
-        "h200-share": quantity(
+        "h100-cross": count(round(crossing(ratios), -2)),
+        "h100-attention-32k": quantity(longest["kernels_ms"]["attention"], "ms"),
+        "h100-products-32k": quantity(longest["kernels_ms"]["products"], "ms"),
+        "h100-share": quantity(
             flop / record.median(eight) * 1e3 / ceiling["flop_per_s"] * 100, "%"
         ),
-        "h200-8k": quantity(record.median(eight), "ms"),
-        "h200-8k-predicted": quantity(eight["predicted_ms"], "ms"),
-        "h200-1k": quantity(record.median(naive[0]), "ms", 1),
-        "h200-1k-predicted": quantity(naive[0]["predicted_ms"], "ms", 1),
-        "h200-32k": quantity(record.median(longest), "ms"),
-        "h200-32k-predicted": quantity(longest["predicted_ms"], "ms"),
-        "h200-balance": count(ceiling["flop_per_s"] / ceiling["read_bytes_per_s"]),
-        "h200-rows-1": quantity(rows[1], "ms", 1),
-        "h200-rows-128": quantity(rows[128], "ms", 1),
-        "h200-rows-256": quantity(rows[256], "ms", 1),
+        "h100-8k": quantity(record.median(eight), "ms"),
+        "h100-8k-predicted": quantity(eight["predicted_ms"], "ms"),
+        "h100-1k": quantity(record.median(naive[0]), "ms", 1),
+        "h100-1k-predicted": quantity(naive[0]["predicted_ms"], "ms", 1),
+        "h100-32k": quantity(record.median(longest), "ms"),
+        "h100-32k-predicted": quantity(longest["predicted_ms"], "ms"),
+        "h100-balance": count(ceiling["flop_per_s"] / ceiling["read_bytes_per_s"]),
+        "h100-rows-1": quantity(rows[1], "ms", 1),
+        "h100-rows-128": quantity(rows[128], "ms", 1),
+        "h100-rows-256": quantity(rows[256], "ms", 1),
     }

@@ -1,9 +1,9 @@
 """Reading a prompt and writing an answer: two kinds of work, and what one does to the other.
 
-python -m examples.prefill_and_decode              a step by the number of its tokens, on an H200, on paper
+python -m examples.prefill_and_decode              a step by the number of its tokens, on an H100, on paper
 python -m examples.prefill_and_decode request      TTFT, TPOT and end of requests, on paper
 python -m examples.prefill_and_decode request --prompt 4096 --answer 500
-python -m examples.prefill_and_decode chunk        a long prompt in chunks, predicted and measured on an H200
+python -m examples.prefill_and_decode chunk        a long prompt in chunks, predicted and measured on an H100
 python -m examples.prefill_and_decode record       measure the CPU's part again, into examples/data
 """
 

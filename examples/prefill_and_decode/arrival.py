@@ -1,4 +1,4 @@
-"""A long prompt arrives on an H200 where sixteen others are being answered: whole, and in chunks."""
+"""A long prompt arrives on an H100 where sixteen others are being answered: whole, and in chunks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from examples.predict.shapes import Shape
 from examples.prefill_and_decode import paper
 from examples.values import count, decimal, quantity
 
-STEM = "prefill-and-decode--h200-arrival"
+STEM = "prefill-and-decode--h100-arrival"
 BUDGETS = (15, 25, 60)  # ms between two tokens of those who are being answered
 
 

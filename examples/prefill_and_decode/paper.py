@@ -12,7 +12,7 @@ from examples.predict.shapes import Shape
 from examples.values import count, decimal, decimal_bytes, quantity
 
 MODEL = "Llama-3.1-8B"
-STEM = "prefill-and-decode--h200-prefill"
+STEM = "prefill-and-decode--h100-prefill"
 ROWS = (1, 16, 64, 256, 1024, 8192)  # tokens of one prompt in a step
 PROMPTS = (1024, 8192, 32768)
 ANSWER = 256
@@ -20,7 +20,7 @@ EXERCISE = Ceilings(read_bytes_per_s=2e12, flop_per_s=300e12)  # a card of an ex
 
 
 def card() -> Ceilings:
-    """The H200 of this chapter's runs: its rates, measured apart from the model."""
+    """The H100 of this chapter's runs: its rates, measured apart from the model."""
     return Ceilings.of(record.load(STEM))
 
 

@@ -1,4 +1,4 @@
-"""Prefill and decode as they were measured: on an H200, and on one CPU core."""
+"""Prefill and decode as they were measured: on an H100, and on one CPU core."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from examples.predict.roofline import Segment
 from examples.prefill_and_decode import paper, stall
 from examples.values import count, decimal, quantity
 
-PREFILL, DECODE = paper.STEM, "batching--h200-step"
-DECODED = ((1, 8192), (64, 2048), (64, 8192))  # batch and context
+PREFILL, DECODE = paper.STEM, "batching--h100-step"
+DECODED = ((1, 8192), (64, 2048), (32, 8192))  # batch and context
 
 
 def at(points: list[dict], **wanted) -> dict:

@@ -12,7 +12,7 @@ from examples import record
 from examples.predict import memory, roofline, shapes
 from examples.predict.roofline import Ceilings
 
-STEM = "batching--h200-step"
+STEM = "batching--h100-step"
 LLAMA = shapes.named("Llama-3.1-8B")
 
 
@@ -32,7 +32,7 @@ def test_a_toy_run_writes_the_file(torch, tmp_path):
     )
     (path,) = tmp_path.iterdir()
     data, plan = json.loads(path.read_text("utf-8")), batching.toy()
-    assert path.stem == STEM
+    assert path.stem == "batching--cpu-step"
     assert len(data["points"]) == len(plan.batches) * len(plan.contexts)
     assert all(len(point["samples"]) >= 5 for point in data["points"])
 

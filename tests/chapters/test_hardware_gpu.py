@@ -557,15 +557,33 @@ def test_toy_run_writes_its_files(torch, tmp_path):
         capture_output=True,
         timeout=300,
     )
-    assert {p.stem for p in tmp_path.iterdir()} == {
-        f"hardware--cpu-{s}" for s in STEMS
-    }
+    assert {p.stem for p in tmp_path.iterdir()} == {f"hardware--cpu-{s}" for s in STEMS}
     for path in tmp_path.iterdir():
         found = json.loads(path.read_text("utf-8"))
         assert list(data.of_schema(found)) == []
         for point in found["points"]:
             assert any(key.startswith("predicted") for key in point)
             assert all(sample > 0 for sample in point["samples"])
+
+
+def test_files_are_named_for_the_card(torch):
+    from examples.gpu import runs, timing
+    from examples.hardware import datasheet
+
+    names = {
+        "NVIDIA H100 80GB HBM3": "h100",
+        "NVIDIA H200": "h200",
+        "NVIDIA A100-SXM4-80GB": "a100",
+        "NVIDIA GeForce RTX 4090": "rtx4090",
+        "AMD Instinct MI300X": "mi300x",
+        "Quadro": "gpu",
+    }
+    assert {name: timing.tag(name) for name in names} == names
+    assert runs.stem("batching", "cpu", "step") == "batching--cpu-step"
+    assert datasheet.of_tag("h200").name == "H200 SXM"
+    assert datasheet.of_tag("cpu").name == "H100 SXM"
+    with pytest.raises(CommandError, match="no datasheet of a card 'rtx4090'"):
+        datasheet.of_tag("rtx4090")
 
 
 def test_a_part_that_fails_leaves_the_others(

@@ -211,7 +211,7 @@ def test_exercise_5_a_window_changes_nothing_until_it_is_full(loaded, monkeypatc
 
 def test_the_line_of_the_batch_figure_goes_through_the_recorded_predictions():
     """The figure computes it for every batch size; the data holds it for six."""
-    data = record.load("kv-cache--h200-batch")
+    data = record.load("kv-cache--h100-batch")
     read, token = memory.weight_bytes_read(LLAMA), memory.kv_bytes_per_token(LLAMA)
     ceiling = data["ceilings"]
     for point in data["points"]:

