@@ -18,6 +18,7 @@ from tools.gates import (
     quantities,
     redirects,
     shell,
+    source,
     terms,
     typography,
 )
@@ -28,6 +29,7 @@ Gate = Callable[[Book], Iterator[str]]
 GATES: dict[str, Gate] = {
     "layout: names, labels, files": layout.faults,
     "layout: nothing unfinished": layout.unfinished,
+    "source: clean lines, no reStructuredText": source.faults,
     "listings: included by name, all shown": listings.faults,
     "shell: typed lines parse and name what exists": shell.faults,
     "quantities: computed or measured, not typed": quantities.faults,

@@ -20,6 +20,7 @@ from tools import LANGUAGES
 SYNTAX = frozenset({"amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"})
 # Directives whose content is prose; the content of others is code, data or a list of pages.
 OF_PROSE = "admonition figure table list-table glossary note tip warning important dropdown grid grid-item-card card".split()
+GUIDES = ("README.md", "CONTRIBUTING.md", "TRANSLATING.md")
 OPTION = re.compile(r"^:[\w-]+:.*$")
 ROLE_TARGET = re.compile(r"^(?P<text>.*?)\s*<(?P<target>[^<>]+)>$", re.DOTALL)
 
@@ -85,6 +86,11 @@ class Book:
     def pages(self) -> list[Path]:
         """The cover and every page, in the order of their paths."""
         return [self.root / "index.md", *sorted((self.root / "chapters").rglob("*.md"))]
+
+    @property
+    def guides(self) -> list[Path]:
+        """What an author or translator reads before the first change."""
+        return [path for name in GUIDES if (path := self.root / name).is_file()]
 
     @property
     def slugs(self) -> dict[str, Path]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tools.gates.book import Book
 
-GUIDES = ("README.md", "CONTRIBUTING.md", "TRANSLATING.md")
 BLOCK = re.compile(
     r"^(?P<mark>`{3,}|:{3,})[ \t]*(?:\{code-block\}[ \t]*)?(?P<kind>bash|sh|shell|console)\b[^\n]*\n"
     r"(?P<body>.*?)^(?P=mark)`*:*[ \t]*$",
@@ -66,6 +65,5 @@ def of_file(book: Book, path: Path, known: set[str]) -> Iterator[str]:
 
 def faults(book: Book) -> Iterator[str]:
     known = targets(book)
-    guides = [book.root / name for name in GUIDES if (book.root / name).is_file()]
-    for path in [*book.pages, *guides]:
+    for path in [*book.pages, *book.guides]:
         yield from of_file(book, path, known)
