@@ -15,7 +15,7 @@ import pytest
 from tests.book import toy
 from tools import ROOT, gates, po
 from tools.gates import inline, quantities, terms
-from tools.gates.book import SYNTAX, Book
+from tools.gates.book import SYNTAX, Book, passages
 
 PAGE, ZH = f"{toy.PAGE}.md", f"locale/zh_CN/LC_MESSAGES/{toy.PAGE}.po"
 MAIN, FACT = "The {term}`KV cache` takes", "A fact with 32 layers"
@@ -100,6 +100,11 @@ def add(path: str, text: str) -> Callable[[Path], object]:
         (book / path).write_text(text, "utf-8")
 
     return act
+
+
+def before_shell(text: str) -> Callable[[Path], object]:
+    """Something typed into the page before its last block of code."""
+    return edit(PAGE, "```sh\n", f"{text}\n\n```sh\n")
 
 
 def move(old: str, new: str) -> Callable[[Path], object]:
@@ -224,8 +229,17 @@ MUTATIONS = [
     Mutation("a directive of reStructuredText", "source", edit(PAGE, "## Second section", ".. note:: Hot.\n\n## Second section")),
     Mutation("a link of reStructuredText", "source", edit("README.md", "Then", "See `here <x>`_. Then")),
     # Ours: code
-    Mutation("Python typed into prose", "listings", edit(PAGE, "```bash\n", "```python\nprint(1)\n```\n\n```bash\n")),
-    Mutation("Python typed into a directive", "listings", edit(PAGE, "```bash\n", ":::{code-block} python\nprint(1)\n:::\n\n```bash\n")),
+    Mutation("Python typed into prose", "listings", before_shell("```python\nprint(1)\n```")),
+    Mutation("Python with a capital", "listings", before_shell("```Python\nprint(1)\n```")),
+    Mutation("Python typed into a directive", "listings", before_shell(":::{code-block} python\nprint(1)\n:::")),
+    Mutation("code in a bare fence", "listings", before_shell("```\nprint(1)\n```")),
+    Mutation("code between tildes", "listings", before_shell("~~~yaml\na: 1\n~~~")),
+    Mutation("an indented block", "listings", before_shell("    print(1)")),
+    Mutation("code in a quotation", "listings", before_shell("> ```python\n> print(1)\n> ```")),
+    Mutation("code in a list", "listings", before_shell("- one\n\n  ```json\n  {}\n  ```")),
+    Mutation("code in a box", "listings", edit(PAGE, "How long do", "```cpp\nint i;\n```\n\nHow long do")),
+    Mutation("a literal block with markup", "listings", before_shell("```{parsed-literal}\nprint(1)\n```")),
+    Mutation("code in HTML", "listings", before_shell("<pre>\nprint(1)\n</pre>")),
     Mutation("a listing cut by line numbers", "listings", edit(PAGE, ":pyobject: add\n", ":lines: 6-8\n")),
     Mutation("a whole module as a listing", "listings", edit(PAGE, ":pyobject: add\n", "")),
     Mutation("a listing of what is not there", "listings", edit(PAGE, ":pyobject: add", ":pyobject: subtract")),
@@ -234,6 +248,10 @@ MUTATIONS = [
     Mutation("a caption that names another file", "listings", edit(PAGE, ":caption: examples/kv_cache.py", ":caption: examples/cache.py")),
     Mutation("a listing too long", "listings", edit("examples/kv_cache.py", "    return a + b", "    a += 1\n" * 40 + "    return a + b")),
     Mutation("a module that no page shows", "listings", add("examples/gpu/kv_cache.py", "print(1)\n")),
+    Mutation("a shell line between tildes", "shell", before_shell("~~~bash\nmake books\n~~~")),
+    Mutation("a line for another shell", "shell", edit("README.md", "```sh", "```zsh\nmake books\n```\n\n```sh")),
+    Mutation("a shell line in a list", "shell", edit("README.md", "Then", "- a\n\n  ```sh\n  make books\n  ```\n\nThen")),
+    Mutation("a module in a sentence that is not there", "shell", edit("README.md", "`make serve`", "`.venv/bin/python -m examples.kv`")),
     Mutation("a shell line that does not parse", "shell", edit(PAGE, "make book\n", "make book && (\n")),
     Mutation("a target that is not there", "shell", edit(PAGE, "make book\n", "make books\n")),
     Mutation("a module that is not there", "shell", edit(PAGE, "-m examples.kv_cache\n", "-m examples.kv\n")),
@@ -243,6 +261,13 @@ MUTATIONS = [
     Mutation("a computed quantity typed beside a citation", "quantities", edit(PAGE, "3.35 TB/s", "128 KiB")),
     Mutation("a quantity without a source", "quantities", edit(PAGE, " {cite}`vaswani2017`", "")),
     Mutation("a time typed", "quantities", edit(PAGE, "which comes first", "which takes 31 ms")),
+    Mutation("a quantity in bold", "quantities", edit(PAGE, "which comes first", "which takes **31** ms")),
+    Mutation("a quantity in a formula", "quantities", edit(PAGE, "which comes first", "which takes $31$ ms")),
+    Mutation("a quantity as a formula", "quantities", edit(PAGE, "which comes first", r"which takes $31\,\text{ms}$")),
+    Mutation("a quantity in a text alternative", "quantities", edit(PAGE, ":alt: A dot", ":alt: A dot of 31 ms")),
+    Mutation("a quantity in a caption", "quantities", edit(PAGE, ":caption: What it prints", ":caption: What it prints in 31 ms")),
+    Mutation("a quantity in a quotation", "quantities", before_shell("```{epigraph}\nIt takes 31 ms.\n```")),
+    Mutation("a quantity in a reference", "quantities", before_shell(":::{seealso}\nIt takes 31 ms.\n:::")),
     Mutation("data without a device", "data", data(device=None)),
     Mutation("data without a command", "data", data(command=None)),
     Mutation("data by a command that is not there", "data", data(command="python -m examples.gone")),
@@ -304,6 +329,23 @@ def test_every_gate_has_something_to_catch():
 )  # fmt: skip
 def test_a_free_translation_keeps_its_structure(english, chinese):
     assert list(inline.of_message(english, chinese)) == []
+
+
+@pytest.mark.parametrize(
+    "typed",
+    "2 GHz|10 Gbit/s|10 Gbps|100 Gb/s|3 PB|8 PiB|60 GFLOPS|3 GFLOPs|9 TOPS|24 tok/s|24 tokens per second"
+    "|24 tokens a second|3 minutes|5 hours|2 days|80 °C|5 kWh|31\u00a0ms|31-ms|1,000 requests per second".split("|"),
+)  # fmt: skip
+def test_what_is_a_quantity(typed):
+    assert quantities.QUANTITY.fullmatch(typed)
+
+
+@pytest.mark.parametrize(
+    "typed", ["32 layers", "8-bit", "Part 2", "$2^{31}$ ms", "`31` ms"]
+)
+def test_what_is_none(typed):
+    (passage,) = passages(typed)
+    assert not quantities.QUANTITY.search("".join(quantities.sentences(passage)))
 
 
 def test_a_premise_is_a_quantity_with_a_reason():

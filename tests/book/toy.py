@@ -95,7 +95,7 @@ A caption for the dot.
   - it fits
 :::
 
-```bash
+```sh
 make book
 python -m examples.kv_cache
 ```
