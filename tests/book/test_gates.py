@@ -14,7 +14,7 @@ import pytest
 
 from tests.book import toy
 from tools import ROOT, gates, po
-from tools.gates import inline, quantities, terms
+from tools.gates import inline, orphans, quantities, terms
 from tools.gates.book import SYNTAX, Book, passages
 
 PAGE, ZH = f"{toy.PAGE}.md", f"locale/zh_CN/LC_MESSAGES/{toy.PAGE}.po"
@@ -215,6 +215,15 @@ MUTATIONS = [
     Mutation("a figure named for no page", "layout: names", move("_static/figures/kv-cache--dot.svg", "_static/figures/dot.svg")),
     Mutation("data that nothing uses", "layout: names", move(DATA, "examples/data/kv-cache--old.json")),
     Mutation("an output that no page shows", "layout: names", move("examples/outputs/kv-cache--sum.txt", "examples/outputs/kv-cache--gone.txt")),
+    Mutation("an example of no page", "orphans", add("examples/orphan.py", "print(1)")),
+    Mutation("a package of no page", "orphans", add("examples/orphan/core.py", "print(1)")),
+    Mutation("a GPU example of no page", "orphans", add("examples/gpu/orphan.py", "print(1)")),
+    Mutation("a test of no page", "orphans", add("tests/chapters/test_orphan.py", "print(1)")),
+    Mutation("figures of no page", "orphans", add("examples/figures/orphan.py", "print(1)")),
+    Mutation("a figure that is no drawing", "orphans", add("_static/figures/kv-cache--dot.png", "")),
+    Mutation("data as a table", "orphans", add("examples/data/kv-cache--times.csv", "")),
+    Mutation("data in a folder of its own", "orphans", add("examples/data/sub/kv-cache--times.json", "{}")),
+    Mutation("an output of another kind", "orphans", add("examples/outputs/kv-cache--sum.log", "")),
     Mutation("work left to do", "layout: nothing", edit(PAGE, "A note", "TODO. A note")),
     Mutation("work left to do in a catalog", "layout: nothing", header('msgstr "小"', 'msgstr "待补"')),
     Mutation("a redirect to nowhere", "redirects", edit("redirects.toml", 'cache"\n', 'gone"\n')),
@@ -362,6 +371,13 @@ def test_the_term_base_reads_and_forbids_no_rendering_that_it_wants():
     for term in base:
         for bad in term.forbidden:
             assert bad not in wanted - {term.chinese}, bad
+
+
+def test_what_is_listed_as_shared_is_there():
+    for folder, words in orphans.SHARED.items():
+        for name in words.split():
+            path = ROOT / folder / name
+            assert path.with_suffix(".py").is_file() or path.is_dir(), path
 
 
 def test_faults_make_the_command_fail(book):

@@ -15,6 +15,7 @@ from tools.gates import (
     inline,
     layout,
     listings,
+    orphans,
     quantities,
     redirects,
     shell,
@@ -28,6 +29,7 @@ Gate = Callable[[Book], Iterator[str]]
 
 GATES: dict[str, Gate] = {
     "layout: names, labels, files": layout.faults,
+    "orphans: a file has its kind and its page": orphans.faults,
     "layout: nothing unfinished": layout.unfinished,
     "source: clean lines, no reStructuredText": source.faults,
     "listings: included by name, all shown": listings.faults,
