@@ -373,6 +373,14 @@ def test_the_term_base_reads_and_forbids_no_rendering_that_it_wants():
             assert bad not in wanted - {term.chinese}, bad
 
 
+def test_without_gettext_one_line_says_what_to_install(book, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    (fault,) = look(book, "catalogs")
+    assert "install gettext" in fault
+    edit(ZH, 'msgstr "小"', 'msgstr "小"字"')(book)
+    assert any("is no catalog" in fault for fault in look(book, "catalogs"))
+
+
 def test_what_is_listed_as_shared_is_there():
     for folder, words in orphans.SHARED.items():
         for name in words.split():
