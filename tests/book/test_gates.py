@@ -14,8 +14,8 @@ import pytest
 
 from tests.book import toy
 from tools import ROOT, gates, po
-from tools.gates import inline, orphans, quantities, terms
-from tools.gates.book import SYNTAX, Book, passages
+from tools.gates import inline, orphans, quantities, terms, typography
+from tools.gates.book import SYNTAX, Book, inline_tokens, passages
 
 PAGE, ZH = f"{toy.PAGE}.md", f"locale/zh_CN/LC_MESSAGES/{toy.PAGE}.po"
 MAIN, FACT = "The {term}`KV cache` takes", "A fact with 32 layers"
@@ -355,6 +355,29 @@ def test_what_is_a_quantity(typed):
 def test_what_is_none(typed):
     (passage,) = passages(typed)
     assert not quantities.QUANTITY.search("".join(quantities.sentences(passage)))
+
+
+def pairs() -> list[tuple[str, str, str]]:
+    """English, wrong and right translation of each row of the table in TRANSLATING.md."""
+    text = (ROOT / "TRANSLATING.md").read_text("utf-8")
+    table = text.partition("| --- | --- | --- | --- |\n")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in row.split("|")[1:4]] for row in table.split("\n")]
+    return [
+        tuple(inline_tokens(cell)[0].content.strip() for cell in row) for row in rows
+    ]
+
+
+@pytest.mark.parametrize(("english", "wrong", "right"), pairs())
+def test_the_pairs_for_translators_are_wrong_and_right(english, wrong, right):
+    book = Book(ROOT)
+    called, base = terms.glossary(book), terms.base(ROOT / terms.BASE)
+
+    def faults(chinese: str) -> list[str]:
+        found = [*inline.of_message(english, chinese), *typography.of_message(chinese)]
+        return [*found, *terms.of_message(english, chinese, called, base)]
+
+    assert faults(wrong)
+    assert faults(right) == []
 
 
 def test_a_premise_is_a_quantity_with_a_reason():

@@ -49,7 +49,8 @@ def kinds(text: str) -> Counter:
             found["HTML", token.content] += 1
     words = plain(text)
     found.update(("TeX", one) for one in TEX.findall(words))
-    found.update(("value in alt text", one) for one in IN_ALT.findall(words))
+    # Not in its words: a text that begins with `%` would be a comment on a page.
+    found.update(("value in alt text", one) for one in IN_ALT.findall(text))
     return found
 
 
