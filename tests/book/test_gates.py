@@ -149,6 +149,15 @@ def fuzzy(book: Path) -> None:
     edit(ZH, 'msgid "small"', '#, fuzzy\nmsgid "small"')(book)
 
 
+def html_dropped(book: Path) -> None:
+    """The English has `<br>`, the translation none."""
+    edit(ZH, 'msgid "it fits"', 'msgid "it<br>fits"')(book)
+
+
+def page_link_dropped(book: Path) -> None:
+    edit(ZH, 'msgid "it fits"', 'msgid "{doc}`it fits <index>`"')(book)
+
+
 LINK = "[第二节](#second-section)"
 POINT = toy.RECORD["points"][0]
 MUTATIONS = [
@@ -183,6 +192,13 @@ MUTATIONS = [
     Mutation("an obsolete message kept", "catalogs", header('msgid "small"\nmsgstr "小"', '#~ msgid "small"\n#~ msgstr "小"')),
     Mutation("a header not filled in", "catalogs", header("2026-01-01 00:00+0000", "YEAR-MO-DA HO:MI+ZONE")),
     Mutation("a number changed", "inline", fact("32 层", "36 层")),
+    Mutation("a quantity added", "inline", fact("在先", "在先，快 31 ms")),
+    Mutation("a quantity added, in Chinese", "inline", fact("在先", "在先，快 31 毫秒")),
+    Mutation("another unit", "inline", fact("3.35 TB/s", "3.35 GB/s")),
+    Mutation("another displayed formula, by one letter", "inline", lambda b: toy.translate(b, "c = a", toy.CHINESE["c = a + "].replace("a +", "b +"))),
+    Mutation("inline HTML dropped", "inline", html_dropped),
+    Mutation("a numbered reference dropped", "inline", zh("{numref}`fig-kv-cache--dot`", "图")),
+    Mutation("a link to a page dropped", "inline", page_link_dropped),
     Mutation("a value dropped", "inline", zh("{val}`kv-cache--token-llama-3.1-8b`", "许多")),
     Mutation("a value in an alternative text dropped", "inline", lambda b: toy.translate(b, "A dot", "一个点。")),
     Mutation("a citation dropped", "inline", fact(" {cite}`vaswani2017`", "")),
@@ -331,6 +347,13 @@ def test_every_gate_has_something_to_catch():
     [
         ("Note: it **fits** in `a`.", "注意：它在 `a` 中**放得下**。"),
         ("8 billion parameters", "80 亿参数"),
+        ("671 and 37 billion", "6710 亿和 370 亿"),
+        ("8 billion parameters of 2 bytes", "8B 的参数，每个 2 字节"),
+        ("a million tokens", "100 万个 token"),
+        ("60 percent, beyond 80", "60%，80% 以后"),
+        ("It reads at 2 TB/s.", "它每秒读 2 TB。"),
+        ("two bytes a number", "每个数占 2 字节"),
+        ("24 tokens per second for 3 hours", "3 小时里每秒 24 个 token"),
         ("By {ref}`Section two <two>`, $x$ grows.", "由{ref}`第二节 <two>`可知，$x$ 增长。"),
         (r"c = \text{bytes of weights}", r"c = \text{权重的字节数}"),
         ("A star* and 2 * 3", "星号*和 2 * 3"),
@@ -355,6 +378,21 @@ def test_what_is_a_quantity(typed):
 def test_what_is_none(typed):
     (passage,) = passages(typed)
     assert not quantities.QUANTITY.search("".join(quantities.sentences(passage)))
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("8 billion parameters", "8 亿参数"),
+        ("671 and 37 billion", "6710 亿和 37 亿"),
+        ("a million tokens in 31 ms", "100 万个 token"),
+        ("It waits.", "它等 31 ms。"),
+        ("It waits 31 ms.", "它等 31 秒。"),
+        ("It takes 60 percent.", "它占 60%，比 45% 多。"),
+    ],
+)
+def test_another_number_is_found(english, chinese):
+    assert list(inline.of_message(english, chinese))
 
 
 def pairs() -> list[tuple[str, str, str]]:

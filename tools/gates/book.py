@@ -53,6 +53,11 @@ def inline_tokens(text: str) -> tuple[Token, ...]:
     return tuple(found)
 
 
+def plain(text: str) -> str:
+    """The words of a message: no code, math or role."""
+    return "".join(t.content for t in inline_tokens(text) if t.type == "text")
+
+
 def target(role_content: str) -> tuple[str, str]:
     """What a role shows and what it points to: `KV 缓存 <KV cache>` or one word for both."""
     if match := ROLE_TARGET.match(role_content):
