@@ -158,6 +158,22 @@ def page_link_dropped(book: Path) -> None:
     edit(ZH, 'msgid "it fits"', 'msgid "{doc}`it fits <index>`"')(book)
 
 
+def page_lost(book: Path) -> None:
+    """A history in which a page was there once."""
+
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", *who, *words], cwd=book, check=True, capture_output=True)
+
+    git("init", "-q")
+    add("chapters/bottlenecks/lost.md", "(lost)=\n# Lost\n")(book)
+    git("add", "-A")
+    git("commit", "-qm", "A page")
+    assert look(book, "redirects") == []
+    drop("chapters/bottlenecks/lost.md")(book)
+    git("commit", "-qam", "No page")
+
+
 LINK = "[第二节](#second-section)"
 POINT = toy.RECORD["points"][0]
 MUTATIONS = [
@@ -243,6 +259,7 @@ MUTATIONS = [
     Mutation("work left to do", "layout: nothing", edit(PAGE, "A note", "TODO. A note")),
     Mutation("work left to do in a catalog", "layout: nothing", header('msgstr "小"', 'msgstr "待补"')),
     Mutation("a redirect to nowhere", "redirects", edit("redirects.toml", 'cache"\n', 'gone"\n')),
+    Mutation("a page that was there once and leads nowhere", "redirects", page_lost),
     Mutation("a redirect over a page", "redirects", edit("redirects.toml", "chapters/old/name", "chapters/appendix/glossary")),
     Mutation("a broken table of redirects", "redirects", add("redirects.toml", "[moved\n")),
     Mutation("a blank at the end of a line", "source", edit(PAGE, "## Second section", "## Second section ")),
