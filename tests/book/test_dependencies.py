@@ -48,10 +48,22 @@ def test_the_listed_licenses_are_those_of_the_packages():
     listed = {name: (license, purpose) for name, license, purpose in licenses.read()}
     for name, license, purpose in licenses.table():
         assert listed.get(name) == (license, purpose), f"{name}: run `make licenses`"
-    wanted = set(licenses.locked()) | {
-        row[0] for lock in licenses.NPM_LOCKS for row in licenses.npm_packages(lock)
-    }
-    assert listed.keys() <= wanted
+    npm = (licenses.npm_packages(lock) for lock in licenses.NPM_LOCKS)
+    wanted = {*licenses.locked(), *licenses.outside()}
+    wanted |= {row[0] for rows in npm for row in rows}
+    assert listed.keys() == wanted, "run `make licenses`, or add to licenses-by-hand"
+    assert not [one for one, (license, _) in listed.items() if license == "UNKNOWN"]
+
+
+def test_what_was_looked_up_by_hand_says_where():
+    rows = licenses.by_hand()
+    assert len({row[0] for row in rows}) == len(rows)
+    for name, license, purpose, source in rows:
+        assert license and purpose in ("test", "extra", "system"), name
+        assert len(source) > 15, name
+    names = {row[0] for row in rows}
+    assert licenses.outside() <= names
+    assert {"torch", "llama-cpp-python", "chromium", "texlive-xetex"} <= names
 
 
 def test_what_the_book_needs_is_free():

@@ -311,6 +311,7 @@ MUTATIONS = [
     Mutation("a quantity in a quotation", "quantities", before_shell("```{epigraph}\nIt takes 31 ms.\n```")),
     Mutation("a quantity in a reference", "quantities", before_shell(":::{seealso}\nIt takes 31 ms.\n:::")),
     Mutation("data without a device", "data", data(device=None)),
+    Mutation("data of a card without its driver", "data", data(device="NVIDIA H200, 139.8 GiB")),
     Mutation("data without a command", "data", data(command=None)),
     Mutation("data by a command that is not there", "data", data(command="python -m examples.gone")),
     Mutation("data without versions", "data", data(versions={"python": "3.11.7"})),
@@ -457,6 +458,11 @@ def test_without_gettext_one_line_says_what_to_install(book, monkeypatch):
     assert "install gettext" in fault
     edit(ZH, 'msgstr "小"', 'msgstr "小"字"')(book)
     assert any("is no catalog" in fault for fault in look(book, "catalogs"))
+
+
+def test_a_card_is_told_with_its_driver(book):
+    data(device="NVIDIA H200, 139.8 GiB, driver 580.159.04")(book)
+    assert look(book, "data") == []
 
 
 def test_what_is_listed_as_shared_is_there():
