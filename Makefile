@@ -98,7 +98,7 @@ check: $(VENV)/.test $(NODE) ## the fast part of the tests (a few minutes, needs
 
 test: $(VENV)/.test ## everything that CI checks: builds the book, then all tests
 	@bash tools/system_packages.sh python pdf gates test
-	@$(PY) -m tools.lint
+	@$(PY) -m tools.lint --strict
 	@$(MAKE) --no-print-directory $(BUILD)/.site $(BUILD)/.pdf
 	@$(PY) -m tools.site --publish-pdfs
 	@$(PY) -m tools.coverage

@@ -14,7 +14,7 @@ import pytest
 
 from tests.book import toy
 from tools import ROOT, gates, po
-from tools.gates import inline, orphans, quantities, terms, typography
+from tools.gates import catalogs, inline, orphans, quantities, terms, typography
 from tools.gates.book import SYNTAX, Book, inline_tokens, passages
 
 PAGE, ZH = f"{toy.PAGE}.md", f"locale/zh_CN/LC_MESSAGES/{toy.PAGE}.po"
@@ -458,6 +458,16 @@ def test_without_gettext_one_line_says_what_to_install(book, monkeypatch):
     assert "install gettext" in fault
     edit(ZH, 'msgstr "小"', 'msgstr "小"字"')(book)
     assert any("is no catalog" in fault for fault in look(book, "catalogs"))
+
+
+def test_few_pages_may_wait_for_their_translation(book, monkeypatch):
+    edit(ZH, 'msgstr "小"', 'msgstr ""')(book)
+    assert look(book, "catalogs")
+    monkeypatch.setattr(catalogs, "UNTRANSLATED", (toy.PAGE,))
+    assert look(book, "catalogs") == []
+    monkeypatch.setattr(catalogs, "UNTRANSLATED", (toy.PAGE, "a", "b", "c"))
+    (fault,) = look(book, "catalogs")
+    assert "4 pages; at most 3" in fault
 
 
 def test_a_card_is_told_with_its_driver(book):
