@@ -128,7 +128,7 @@ def test_the_look_at_workflows_bites(tmp_path):
 SLIPS = {  # a checker by a word of its command, and what it must not let pass
     "check": ("bad.py", "import os\n"),
     "format": ("bad.py", "a  =  1\n"),
-    "codespell_lib": (".github/bad.yml", "# wich is mispelled\n"),
+    "codespell_lib": (".github/bad.yml", "# t" + "eh book\n"),
     "sphinxlint": ("tools/bad.py", "a = 1 \n"),
 }
 
