@@ -762,7 +762,7 @@ def of_steps() -> dict[str, str]:
         "ms-decode-most": quantity(max(every), "ms"),
         "ms-fetch": quantity(weights / read * 1e3, "ms"),
         "ms-products": quantity(products, "ms"),
-        "read-rate": quantity(read / 1e9, "GB/s"),
+        "read-rate": quantity(read / 1e9, "GB/s", 1),
         "s-hundred": quantity((prefill + 99 * step) / 1e3, "s", 1),
     }
 
