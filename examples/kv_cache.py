@@ -19,6 +19,7 @@ from examples import cli, record, request
 from examples.engine import layers
 from examples.engine import model as engine
 from examples.engine.cache import KVCache
+from examples.measurements import cards
 from examples.predict import flops, memory, shapes
 from examples.predict.shapes import Shape
 from examples.values import binary, count, decimal, decimal_bytes, quantity
@@ -467,11 +468,18 @@ def of_gpu() -> dict[str, str]:
         for context, p in ((1024, short), (FULL, long))
     }
     second = record.load("kv-cache--h200-step")["ceilings"]
+    late = [
+        c.measured - c.predicted
+        for c in cards.carried("kv-cache--h200-step")
+        if c.point["cached"]
+    ]
     return table | {
         "h100-batch-128-over": over[128],
         "h100-batch-256-over": over[256],
         "exercise-floor-share-1k": sheet[1024],
         "exercise-floor-share-128k": sheet[FULL],
+        "h200-lag-least": time_text(min(late)),
+        "h200-lag-most": time_text(max(late)),
         "h200-read": quantity(second["read_bytes_per_s"] / 1e12, "TB/s", 2),
         "h200-matmul": quantity(second["flop_per_s"] / 1e12, "TFLOP/s"),
         "h100-ratio-32k-predicted": count(

@@ -294,6 +294,12 @@ def test_the_last_doubling_gains_more_than_reading_or_the_whole_prediction():
     measured = number("throughput-gain")
     assert measured > number("gain-floor") > number("gain-predicted")
     assert number("batch-128-over") > number("batch-256-over") > 0
+    above = [
+        median(points("kv-cache--h100-batch", batch=batch)[0])
+        - number(f"batch-{batch}-predicted")
+        for batch in (128, 256)
+    ]
+    assert above[0] < above[1] < 1.5 * above[0], "what is left out grows more slowly"
 
 
 def test_the_marks_of_the_batch_figure_lie_almost_on_a_straight_line():
@@ -320,7 +326,7 @@ def test_the_remainder_of_one_card_predicts_what_the_other_holds():
 
 
 def test_the_second_card_s_steps_are_those_that_its_bandwidth_predicts():
-    """Cached steps shrink with the bandwidths, closer the longer; naive ones stay as they are."""
+    """Cached steps shrink with the bandwidths, late by one and the same; naive ones stay."""
     found = {
         (c.point["cached"], c.point["context"]): c
         for c in cards.carried("kv-cache--h200-step")
@@ -338,6 +344,8 @@ def test_the_second_card_s_steps_are_those_that_its_bandwidth_predicts():
         assert cached.predicted == pytest.approx(cached.known / read, rel=0.01)
     errors = [found[True, context].error for context in (1024, 32768, 131072)]
     assert 0.12 > errors[0] > errors[1] > errors[2] > 0
+    late = [c.measured - c.predicted for c in found.values() if c.point["cached"]]
+    assert len(late) == 6 and 0.45 < min(late) and max(late) < 0.6
     naive = found[False, 32768]
     assert naive.predicted == pytest.approx(naive.known, rel=0.01)
     assert abs(naive.error) < 0.03
@@ -346,6 +354,9 @@ def test_the_second_card_s_steps_are_those_that_its_bandwidth_predicts():
         for card in ("h100", "h200")
     ]
     assert small[1]["other"] == pytest.approx(small[0]["other"], rel=0.05)
+    by_them = small[1]["other"] - small[0]["other"] / read
+    long = found[True, 32768]
+    assert by_them > 0.5 * (long.measured - long.predicted)
 
 
 def test_no_recorded_step_beats_its_prediction():
