@@ -26,9 +26,9 @@ def intensity(shape: Shape, one: Segment) -> float:
 
 
 def pass_s(shape: Shape, one: Segment, host: bool) -> float:
-    """Seconds of a pass. In a graph the starts of its kernels add up with the work of the card.
+    """Seconds of a pass. In a graph the starts of its kernels add to the card's work.
 
-    Launched by the host, one kernel at a time, it takes the longer of that work and the launches.
+    Launched by the host, one kernel at a time, it takes the longer of work and launches.
     """
     data = record.load(climb.STEM)
     ceilings, asked = Ceilings.of(data), kernels(shape)

@@ -14,7 +14,7 @@ RUNS = ("hardware--h200-ceilings", ROOFLINE, LADDER)  # each measured its host's
 
 
 def beyond_ms(name: str, stem: str) -> float:
-    """What a rung takes beyond its prediction."""
+    """What a rung takes beyond the time predicted from its bytes and kernels."""
     one = climb.rung(name, stem)
     return record.median(one) - one["predicted_ms"]
 
