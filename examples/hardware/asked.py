@@ -28,7 +28,7 @@ def intensity(shape: Shape, one: Segment) -> float:
 def pass_s(shape: Shape, one: Segment, host: bool) -> float:
     """Seconds of a pass. In a graph the starts of its kernels add to the card's work.
 
-    Launched by the host, one kernel at a time, it takes the longer of work and launches.
+    Launched by the host, kernel by kernel, it takes the longer of work and launches.
     """
     data = record.load(climb.STEM)
     ceilings, asked = Ceilings.of(data), kernels(shape)
