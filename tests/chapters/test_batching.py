@@ -79,6 +79,22 @@ def test_a_star_marks_what_does_not_fit():
         assert batch.endswith("*") == (size > 0.9 * 80e9)
 
 
+def test_exercises_on_paper_by_hand():
+    """Exercises 1 to 3, from the published shapes and not from the book's functions."""
+    read = 2 * (8_030_261_248 - 128_256 * 4096)  # all parameters but the embedding
+    each = 4096 * 131_072
+    assert number("exercise-corner") == 300e12 / 2e12
+    assert number("exercise-even") == round(read / each)
+    assert number("budget-20") == 20
+    assert number("exercise-budget") == (0.020 * 2e12 - read) // each
+    assert number("exercise-budget") < number("exercise-corner")
+    token = 2 * 80 * 8 * 128 * 2
+    assert number("exercise-large-token") == token / 1024
+    large = 2 * (70_553_706_496 - 128_256 * 8192)
+    assert number("exercise-large-even") == round(large / (2048 * token))
+    assert number("exercise-small-even") == round(read / (2048 * 131_072))
+
+
 # As measured.
 
 

@@ -317,6 +317,32 @@ def test_recording_writes_both_files(loaded, monkeypatch, tmp_path):
     json.dumps(written)
 
 
+def test_exercises_on_paper():
+    assert number("exercise-corner") == 300e12 / 2e12
+    assert number("exercise-corner-byte") == 300e12 / 2e12 / 2
+    prompt, card = int(number("exercise-prompt")), paper.card()
+    for tokens, longer in ((prompt, True), (prompt - 1, False)):
+        t = paper.times(LLAMA, card, tokens, 101)
+        assert (t.ttft >= t.end - t.ttft) is longer
+    assert prompt < 100 * number("ridge")
+    assert number("exercise-gap") == round(
+        sum(record.median(p) for p in arrival.steps(512)) / 16, 1
+    )
+    data = record.load(arrival.STEM)
+    beside = (data["answered"], data["context"])
+    filled = arrival.filled_chunks(LLAMA, Ceilings.of(data), 32768, 0.025, *beside)
+    assert number("exercise-first") == filled[0] and sum(filled) == 32768
+    assert number("exercise-last") == filled[-2] < filled[0]
+    assert number("exercise-steps") == len(filled)
+    equal = int(number("exercise-equal"))
+    assert number("exercise-equal-steps") == -(-32768 // equal)
+    for chunk, kept in ((equal, True), (equal + 16, False)):
+        steps = arrival.predicted_steps_s(
+            LLAMA, Ceilings.of(data), 32768, chunk, *beside
+        )
+        assert (max(steps) <= 0.025) is kept
+
+
 def test_a_turn_in_a_cached_conversation_waits_for_bytes_but_its_attention_does_not():
     """Exercise 3."""
     card = paper.card()
