@@ -28,7 +28,7 @@ from examples.engine.inspection import observe
 from examples.engine.layers import attention, softmax
 from examples.engine.model import Model
 from examples.predict import flops, shapes
-from examples.values import binary, count, decimal, decimal_bytes, quantity
+from examples.values import binary, count, decimal, quantity
 
 MODEL = "SmolLM2-135M"
 KINDS = ("previous", "first", "induction")
@@ -440,6 +440,12 @@ def silenced_sets(scores: dict[str, np.ndarray]) -> dict[str, list[list[Head]]]:
         "first-10": highest(scores["first"], 10),
         "all": [(i, h) for i in range(layers) for h in range(heads)],
     }
+    fixed["first-10-copying"] = [
+        head for head in fixed["first-10"] if head in fixed["induction-10"]
+    ]
+    fixed["first-10-rest"] = [
+        head for head in fixed["first-10"] if head not in fixed["induction-10"]
+    ]
     chosen = {name: [heads] * len(SEEDS) for name, heads in fixed.items()}
     chosen["random-10"] = [[divmod(int(i), heads) for i in draw] for draw in draws]
     return chosen
@@ -451,7 +457,7 @@ def silenced_record(model: Model, tokenizer) -> dict:
     texts = [repeated(tokenizer, seed) for seed in SEEDS]
     whole = [halves(model, ids) for ids in texts]
     fresh, copied = np.median(whole, axis=0)
-    copiers = ("induction", "previous", "all")
+    copiers = ("induction", "previous", "all", "first-10-copying")
     ids, prompt = exchange(tokenizer)
     points = []
     for name, sets in silenced_sets(scores).items():
@@ -679,6 +685,24 @@ def equal_cost(shape: shapes.Shape) -> float:
     return flops.matmul_flop_per_token(shape) / flops.attention_flop(shape, 1, 1)
 
 
+def flop_growth(
+    shape: shapes.Shape, short: int, long: int, masked: bool = False
+) -> float:
+    """How many times the FLOP of a prompt of `short` tokens one of `long` takes.
+
+    With `masked` a kernel leaves out what the mask hides, half of attention.
+    """
+
+    def flop(n: int) -> float:
+        attention = flops.attention_flop(shape, n, n) / (2 if masked else 1)
+        return flops.matmul_flop_per_token(shape) * n + attention
+
+    return flop(long) / flop(short)
+
+
+BENCH = (8192, 32768)  # tokens of the two prompts to try on an engine
+
+
 def map_bytes(shape: shapes.Shape, n: int, number: int = 2) -> int:
     """Bytes of one layer's attention weights on n tokens, all heads, `number` bytes each."""
     return shape.heads * n * n * number
@@ -765,7 +789,12 @@ def of_shapes() -> dict[str, str]:
             1,
         ),
         "ratio-128k": decimal(naive / weights, 1),
-        "map-llama-128k": decimal_bytes(map_bytes(llama, 131072), "TB", 1),
+        "map-llama-128k": binary(map_bytes(llama, 131072), "TiB"),
+        "bench-short": count(BENCH[0]),
+        "bench-long": count(BENCH[1]),
+        "bench-ratio": decimal(flop_growth(llama, *BENCH), 1),
+        "bench-ratio-masked": decimal(flop_growth(llama, *BENCH, masked=True), 1),
+        "bench-ratio-weights": decimal(BENCH[1] / BENCH[0], 1),
         "map-llama-32k": binary(map_bytes(llama, 32768), "GiB"),
         "wrong-scale": quantity((wrong_scale() - 1) * 100, "%"),
         "exercise-map-8k": binary(map_bytes(llama, 8192), "GiB"),

@@ -725,8 +725,11 @@ def of_steps() -> dict[str, str]:
     prefill, step = record.median(first), np.median([record.median(p) for p in decode])
     steps = [step_flop(p["read"], p["total"]) for p in data["points"]]
     chosen = [p["candidates"][0][1] for p in data["points"]]
+    every = [sample for p in decode for sample in p["samples"]]
     weights = memory.weight_bytes_read(shapes.named(MODEL), 4)
-    read = record.load("kv-cache--growth")["ceilings"]["read_bytes_per_s"]
+    cache = record.load("kv-cache--growth")
+    read = cache["ceilings"]["read_bytes_per_s"]
+    products = next(p for p in cache["points"] if p["cached"])["products_only_ms"]
     return {
         "prompt-tokens": count(first["read"]),
         "user-tokens": count(data["user_tokens"]),
@@ -755,8 +758,11 @@ def of_steps() -> dict[str, str]:
         "forged-messages": count(data["forged_messages"]),
         "decode-over-predicted": decimal(step / decode[0]["predicted_ms"], 1),
         "weights-mb": quantity(weights / 1e6, "MB"),
-        "weights-rate": quantity(weights / step / 1e6, "GB/s"),
-        "read-rate": quantity(read / 1e9, "GB/s"),
+        "ms-decode-least": quantity(min(every), "ms"),
+        "ms-decode-most": quantity(max(every), "ms"),
+        "ms-fetch": quantity(weights / read * 1e3, "ms"),
+        "ms-products": quantity(products, "ms"),
+        "read-rate": quantity(read / 1e9, "GB/s", 1),
         "s-hundred": quantity((prefill + 99 * step) / 1e3, "s", 1),
     }
 
@@ -791,6 +797,9 @@ def of_answers() -> dict[str, str]:
         share = p["predicted_share"]
         spread = math.sqrt(share * (1 - share) / data["answers"])
         table[f"answer-{i}-chance"] = percent(spread)
+        table[f"answer-{i}-of-all"] = count(np.mean(p["samples"]) * data["answers"])
+        table[f"answer-{i}-of-all-predicted"] = count(share * data["answers"])
+        table[f"answer-{i}-of-all-chance"] = count(spread * data["answers"])
     return table
 
 
@@ -855,6 +864,9 @@ def of_gpu() -> dict[str, str]:
         p for p in data["points"] if p["dtype"] == "bfloat16" and p["batch"] == 16
     )
     start = min(bf16["unequal_from"])
+    moved = float(np.mean([m for m in bf16["moved_by_step"] if m]))
+    flip = flips_per_step(moved, bf16["leads_per_logit"])
+    answers, tokens = len(bf16["samples"]), max(bf16["samples"])
     differ = sorted(p["differ"] for p in data["points"] if p["differ"])
     return table | {
         "h200-answers": count(len(bf16["samples"])),
@@ -864,9 +876,10 @@ def of_gpu() -> dict[str, str]:
         "h200-same-most": count(len(bf16["samples"]) - differ[0]),
         "h200-same-predicted": count(len(bf16["samples"]) - bf16["predicted_differ"]),
         "h200-steps-unequal": count(max(bf16["samples"]) - start),
-        "h200-moved": decimal(
-            float(np.mean([m for m in bf16["moved_by_step"] if m])), 3
-        ),
+        "h200-moved": decimal(moved, 3),
+        "bench-answers": count(answers),
+        "bench-tokens": count(tokens),
+        "bench-differ": count(answers * (1 - (1 - flip) ** tokens)),
         "h200-leads": decimal(bf16["leads_per_logit"], 3),
         "h200-prompt": count(len(asked(only_tokenizer(), H200_QUESTION))),
     }
@@ -894,9 +907,8 @@ def of_exercises() -> dict[str, str]:
     table["exercise-time-decode"] = quantity(answer_s(0.25, 0.004, 500), "s", 2)
     card = record.load("generation--h200-batch")["points"]
     flip = next(p for p in card if p["dtype"] == "bfloat16" and p["batch"] == 16)
-    rate = (
-        np.mean([m for m in flip["moved_by_step"] if m]) * flip["leads_per_logit"] / 2
-    )
+    moved = float(np.mean([m for m in flip["moved_by_step"] if m]))
+    rate = flips_per_step(moved, flip["leads_per_logit"])
     table["exercise-flip"] = decimal(rate, 5)
     table["exercise-flip-steps"] = count(math.ceil(steps_to_half(rate)))
     table["exercise-flip-steps-finer"] = count(math.ceil(steps_to_half(rate / 10)))
@@ -904,6 +916,14 @@ def of_exercises() -> dict[str, str]:
         key = f"exercise-sigma-{p['token']}-{p['rule']}-{p['temperature']}"
         table[key] = count(p["kept"])
     return table
+
+
+def flips_per_step(moved: float, leads: float) -> float:
+    """The probability that a choice changes when leads, `leads` of them per logit near zero, move by `moved`.
+
+    Half of them, since a lead grows as often as it shrinks.
+    """
+    return moved * leads / 2
 
 
 def answer_s(prefill: float, step: float, tokens: int) -> float:

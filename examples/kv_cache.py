@@ -19,6 +19,7 @@ from examples import cli, record, request
 from examples.engine import layers
 from examples.engine import model as engine
 from examples.engine.cache import KVCache
+from examples.measurements import cards
 from examples.predict import flops, memory, shapes
 from examples.predict.shapes import Shape
 from examples.values import binary, count, decimal, decimal_bytes, quantity
@@ -29,6 +30,7 @@ RECORDED = (32, 64, 128, 256, 512, 1024)
 SAMPLES = 7
 # Exercise 5: the first token, of prompt and answer together, that a window of 32 changes; a test runs it.
 FIRST_TO_DIFFER = 36
+BLOCK = 4096  # tokens; the GPU run reserves its largest cache in blocks of so many
 VLLM_SHARE = 0.92  # the default of --gpu-memory-utilization in vLLM 0.33.0
 FULL = 131072  # the context window of Llama 3.1, in tokens
 
@@ -303,6 +305,10 @@ def of_budget() -> dict[str, str]:
         ),
         "exercise-qwen-token": count(memory.kv_bytes_per_token(qwen)),
         "exercise-qwen-page": binary(500 * memory.kv_bytes_per_token(qwen), "MiB"),
+        "exercise-qwen-left-80": decimal_bytes(
+            80e9 - memory.weight_bytes(qwen), "GB", 1
+        ),
+        "exercise-qwen-pages-80": count(memory.tokens_that_fit(qwen, 80e9) // 500),
         "exercise-qwen-left": decimal_bytes(141e9 - memory.weight_bytes(qwen), "GB", 1),
         "exercise-qwen-pages": count(memory.tokens_that_fit(qwen, 141e9) // 500),
         "exercise-mha-token": binary(
@@ -381,6 +387,43 @@ def time_text(ms: float) -> str:
     return quantity(ms, "ms", 2 if ms < 10 else 1 if ms < 100 else 0)
 
 
+def of_memory() -> dict[str, str]:
+    """What a card holds beside the weights: an H100, and an H200 by the H100's remainder."""
+    llama = shapes.named("Llama-3.1-8B")
+    weights, token = memory.weight_bytes(llama), memory.kv_bytes_per_token(llama)
+    known, new = (
+        max(record.load(stem)["points"], key=lambda p: p["tokens"])
+        for stem in ("kv-cache--h100-memory", "kv-cache--h200-memory")
+    )
+    lost = known["predicted_tokens"] - known["tokens"]
+    # All that was lost, but for what was free and less than a block.
+    remainder = lost * token - known["free_bytes"]
+    carried = (new["total_bytes"] - weights - remainder) // token // BLOCK * BLOCK
+    pool = VLLM_SHARE * known["total_bytes"]
+    table = {
+        "h100-tokens-lost": count(lost),
+        "h100-bytes-lost": decimal_bytes(lost * token, "GB", 2),
+        "h100-context-bytes": decimal_bytes(known["context_bytes"], "GB", 2),
+        "h100-free-bytes": decimal_bytes(known["free_bytes"], "GB", 2),
+        "h100-unnamed-bytes": decimal_bytes(
+            remainder - known["context_bytes"], "GB", 2
+        ),
+        "h100-remainder": decimal_bytes(remainder, "GB", 2),
+        "h200-tokens-carried": count(carried),
+        "vllm-share": decimal_bytes(pool, "GB", 1),
+        "vllm-budget": decimal_bytes(pool - weights, "GB", 1),
+        "vllm-tokens": count((pool - weights) // token),
+    }
+    for card, fullest in (("h100", known), ("h200", new)):
+        table |= {
+            f"{card}-total": decimal_bytes(fullest["total_bytes"], "GB", 2),
+            f"{card}-total-gib": binary(fullest["total_bytes"], "GiB", 1),
+            f"{card}-tokens": count(fullest["tokens"]),
+            f"{card}-tokens-predicted": count(fullest["predicted_tokens"]),
+        }
+    return table
+
+
 def of_gpu() -> dict[str, str]:
     """What was measured on the H100, and what was predicted for it."""
     table, times = {}, {}
@@ -404,10 +447,6 @@ def of_gpu() -> dict[str, str]:
     )
     rate = {p["batch"]: p["batch"] / record.median(p) * 1e3 for p in batches["points"]}
     gaps = [record.median(p) - p["predicted_ms"] for p in batches["points"]]
-    fullest = max(
-        record.load("kv-cache--h100-memory")["points"], key=lambda p: p["tokens"]
-    )
-    lost = fullest["predicted_tokens"] - fullest["tokens"]
     llama = shapes.named("Llama-3.1-8B")
     token, read = memory.kv_bytes_per_token(llama), memory.weight_bytes_read(llama)
     naive, cached = at[False, 32768], at[True, 32768]
@@ -417,14 +456,40 @@ def of_gpu() -> dict[str, str]:
     bandwidth = batches["ceilings"]["read_bytes_per_s"]
     floor = {b: (read + b * 1024 * token) / bandwidth * 1e3 for b in (128, 256)}
     predicted = {p["batch"]: p["predicted_ms"] for p in batches["points"]}
-    pool = VLLM_SHARE * fullest["total_bytes"]
-    free = fullest["free_bytes"] + fullest["context_bytes"]
+    over = {
+        p["batch"]: quantity((record.median(p) / p["predicted_ms"] - 1) * 100, "%")
+        for p in batches["points"]
+    }
+    # Exercise 4: how much of the datasheet's bandwidth the measured steps used.
+    sheet = {
+        context: quantity(
+            (read + context * token) / 3.35e12 * 1e5 / record.median(p), "%"
+        )
+        for context, p in ((1024, short), (FULL, long))
+    }
+    second = record.load("kv-cache--h200-step")["ceilings"]
+    late = [
+        c.measured - c.predicted
+        for c in cards.carried("kv-cache--h200-step")
+        if c.point["cached"]
+    ]
     return table | {
+        "h100-batch-128-over": over[128],
+        "h100-batch-256-over": over[256],
+        "exercise-floor-share-1k": sheet[1024],
+        "exercise-floor-share-128k": sheet[FULL],
+        "h200-lag-least": time_text(min(late)),
+        "h200-lag-most": time_text(max(late)),
+        "h200-read": quantity(second["read_bytes_per_s"] / 1e12, "TB/s", 2),
+        "h200-matmul": quantity(second["flop_per_s"] / 1e12, "TFLOP/s"),
         "h100-ratio-32k-predicted": count(
             naive["predicted_ms"] / cached["predicted_ms"]
         ),
         "h100-without-over-32k": quantity(
             (record.median(naive) / naive["predicted_ms"] - 1) * 100, "%"
+        ),
+        "h100-with-over-32k": quantity(
+            (record.median(cached) / cached["predicted_ms"] - 1) * 100, "%"
         ),
         "h100-between-1k": time_text(
             record.median(short) - sum(short["kernels_ms"].values())
@@ -443,11 +508,6 @@ def of_gpu() -> dict[str, str]:
         "h100-batch-rate-128": quantity(
             read / many["kernels_ms"]["products"] / 1e9, "TB/s", 2
         ),
-        "h100-total-gib": binary(fullest["total_bytes"], "GiB", 1),
-        "h100-unnamed-bytes": decimal_bytes(lost * token - free, "GB", 2),
-        "vllm-share": decimal_bytes(pool, "GB", 1),
-        "vllm-budget": decimal_bytes(pool - memory.weight_bytes(llama), "GB", 1),
-        "vllm-tokens": count((pool - memory.weight_bytes(llama)) // token),
         "h100-read": quantity(steps["ceilings"]["read_bytes_per_s"] / 1e12, "TB/s", 2),
         "h100-matmul": quantity(steps["ceilings"]["flop_per_s"] / 1e12, "TFLOP/s"),
         "h100-ratio-32k": count(times["h100-without-32k"] / times["h100-with-32k"]),
@@ -473,19 +533,13 @@ def of_gpu() -> dict[str, str]:
         "h100-batch-grown-predicted": time_text(
             many["predicted_ms"] - one["predicted_ms"]
         ),
-        "h100-total": decimal_bytes(fullest["total_bytes"], "GB", 2),
-        "h100-tokens-predicted": count(fullest["predicted_tokens"]),
-        "h100-tokens": count(fullest["tokens"]),
-        "h100-tokens-lost": count(lost),
-        "h100-context-bytes": decimal_bytes(fullest["context_bytes"], "GB", 2),
-        "h100-free-bytes": decimal_bytes(fullest["free_bytes"], "GB", 2),
-        "h100-bytes-lost": decimal_bytes(lost * token, "GB", 2),
     }
 
 
 def values() -> dict[str, str]:
     """The numbers that the chapter quotes."""
-    table = of_shapes() | of_budget() | of_request() | of_cpu() | of_gpu()
+    parts = of_shapes, of_budget, of_request, of_cpu, of_memory, of_gpu
+    table = {name: text for part in parts for name, text in part().items()}
     return {f"kv-cache--{name}": text for name, text in table.items()}
 
 

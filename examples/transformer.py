@@ -21,6 +21,7 @@ import itertools
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -35,9 +36,9 @@ from examples.engine.gguf import GGUF
 from examples.engine.inspection import logit_lens, observe
 from examples.engine.model import Model
 from examples.engine.tokenizer import Tokenizer, byte_symbols
-from examples.predict import flops, shapes
+from examples.predict import flops, memory, shapes
 from examples.predict.shapes import Shape
-from examples.values import count, decimal, quantity
+from examples.values import binary, count, decimal, quantity
 
 MODEL = "SmolLM2-135M"
 BASE = 100_000.0  # of its rotation
@@ -472,7 +473,7 @@ def follow(_: object) -> None:
         print(f"\nafter the prompt and {written_so_far!r}:")
         logits = model.forward([*ids, *tokenizer.encode(written_so_far)])
         for token, i, logit, p in candidates(tokenizer, logits, 5):
-            print(f"  {token!r:<12}{i:>6}   logit {logit:6.2f}   p {p:.4f}")
+            print(f"  {token!r:<12}{i:>6}   logit {logit:6.3f}   p {p:.4f}")
 
 
 # Recording.
@@ -555,7 +556,16 @@ def text_points(tokenizer: Tokenizer) -> list[dict]:
     return [
         {"zh": REQUEST_ZH, "tokens": len(tokenizer.encode(REQUEST_ZH)), "exact": exact},
         {"tokens_with": "a Chinese character", "tokens": len(chinese), "exact": exact},
+        *(
+            {"characters_of": tokens, "characters": characters, "exact": exact}
+            for tokens, characters in sorted(tokens_of_ideographs(tokenizer).items())
+        ),
     ]
+
+
+def tokens_of_ideographs(tokenizer: Tokenizer) -> Counter:
+    """How many of the 20,992 characters U+4E00 to U+9FFF take one token, how many two or three."""
+    return Counter(len(tokenizer.encode(chr(code))) for code in range(0x4E00, 0xA000))
 
 
 def variants(model: Model, tokenizer: Tokenizer) -> dict[str, float]:
@@ -760,6 +770,13 @@ def of_text() -> dict[str, str]:
         "chinese-tokens": count(
             point("transformer--request", tokens_with="a Chinese character")["tokens"]
         ),
+        "ideographs": count(0xA000 - 0x4E00),
+        **{
+            f"ideographs-{n}": count(
+                point("transformer--request", characters_of=n)["characters"]
+            )
+            for n in (1, 2, 3)
+        },
     }
 
 
@@ -794,6 +811,7 @@ def of_shapes() -> dict[str, str]:
         "all-neurons": count(small.layers * small.d_ff),
         "llama-layers": count(flops.matmul_flop_per_token(large) // 2),
         "llama-total": count(large.parameters),
+        "llama-weights": binary(memory.weight_bytes(large), "GiB", 2),
         "v3-total": count(v3.parameters),
         "v3-active": count(v3.active_parameters),
         "v3-active-read": count((v3.active_parameters - v3.embedding_parameters) / 1e9),
@@ -857,8 +875,8 @@ def of_request() -> dict[str, str]:
         for p in record.load("transformer--variants")["points"]
     }
     return {
-        "first-gap": decimal(first["logit"] - second["logit"], 2),
-        "first-factor": decimal(first["probability"] / second["probability"], 2),
+        "first-gap": decimal(first["logit"] - second["logit"], 3),
+        "first-factor": decimal(math.exp(first["logit"] - second["logit"]), 2),
         "paris-gap": decimal(gap, 2),
         "paris-factor": count(math.exp(gap)),
         "paris": percent["as it is"],

@@ -23,6 +23,8 @@ from tools import ROOT
 
 CONTEXT = 64  # tokens that each sequence holds when it is timed
 TURNS = 15
+RUNS = 3  # processes that load the model
+COPIED = 2**25  # numbers of 8 bytes
 BUDGETS = {  # name: (limit, whether it is a floor)
     "decode at B=1, over its products": (1.25, False),
     "decode at B=16, share of the rate of its products": (0.60, True),
@@ -49,11 +51,11 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def in_turns(*works: Callable[[], object], turns: int = TURNS) -> list[float]:
-    """Median seconds of each work; the works take turns, after a warm-up."""
+def in_turns(*works: Callable[[], object]) -> list[float]:
+    """Median seconds of each work; the works take TURNS turns, after a warm-up."""
     for work in works:
         work()
-    samples = [[seconds(work) for work in works] for _ in range(turns)]
+    samples = [[seconds(work) for work in works] for _ in range(TURNS)]
     return [statistics.median(times) for times in zip(*samples, strict=True)]
 
 
@@ -84,17 +86,17 @@ def decode(model: engine.Model, rows: int) -> Callable[[], object]:
 
 
 def copy_bandwidth() -> float:
-    """Bytes/s read and written while copying 256 MB."""
-    source = np.ones(2**25, dtype=np.float64)
+    """Bytes/s read and written while copying an array."""
+    source = np.ones(COPIED, dtype=np.float64)
     target = np.empty_like(source)
     (spent,) = in_turns(lambda: np.copyto(target, source))
     return 2 * source.nbytes / spent
 
 
 def of_process() -> tuple[float, float]:
-    """Seconds to load, and peak bytes after the largest step of a request's prompt; the better of three."""
+    """Seconds to load, and peak bytes after the largest step of a request's prompt; the best of RUNS."""
     runs = []
-    for _ in range(3):
+    for _ in range(RUNS):
         done = subprocess.run(
             [sys.executable, "-c", LOAD], cwd=ROOT, capture_output=True, text=True
         )

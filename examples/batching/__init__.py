@@ -13,6 +13,7 @@ def values() -> dict[str, str]:
     parts = (
         paper.of_paper(),
         card.of_card(),
+        card.of_second(),
         core.of_core(),
         static.of_static(),
         questions.of_questions(),

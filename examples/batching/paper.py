@@ -48,6 +48,7 @@ def largest_batch(shape: Shape, budget: float, context: int) -> int:
 def table(shape: Shape, card: Ceilings) -> list[str]:
     """A line for each context and batch: what a step waits for, its time, tokens a second."""
     lines = [
+        "* is more than fits in nine tenths of an 80 GB card\n",
         "         ------------ ms a step waits for ------------            tokens/s",
         "context  batch   weights  arithmetic  caches    step    a user    the card",
     ]
@@ -56,8 +57,10 @@ def table(shape: Shape, card: Ceilings) -> list[str]:
             part = shares(shape, card, batch, context)
             step = roofline.decode_s(shape, card, batch, context)
             ms = {name: 1e3 * seconds for name, seconds in part.items()}
+            room = largest_batch(shape, RESERVE * CARDS["80"], context)
+            mark = " " if batch <= room else "*"
             lines.append(
-                f"{context:7,}  {batch:5}   {ms['weights']:7.2f}  {ms['arithmetic']:10.2f}"
+                f"{context:7,}  {batch:5}{mark}  {ms['weights']:7.2f}  {ms['arithmetic']:10.2f}"
                 f"  {ms['caches']:6.2f}  {1e3 * step:6.2f}  {1 / step:8.0f}  {batch / step:10,.0f}"
             )
     return lines
@@ -97,6 +100,8 @@ def of_paper() -> dict[str, str]:
             found[f"fits-{name}-{context}"] = count(fits)
             rate = fits / roofline.decode_s(shape, card, fits, context)
             found[f"fits-share-{name}-{context}"] = quantity(100 * rate / most, "%")
+    ends = [roofline.largest_throughput(shape, card, c) for c in (512, 8192)]
+    found["most-ratio"] = decimal(ends[0] / ends[1], 1)
     return found | of_exercises(shape)
 
 

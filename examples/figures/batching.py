@@ -76,9 +76,9 @@ def step(say: Say) -> Figure:
     """Time of a decode step by batch and context on an H100; log-log."""
     with style.canvas(height=3.2) as (figure, axes):
         _lines(axes, say, record.median, lambda _, s: 1e3 * s, left=8192)
-        axes.set_yticks([4, 6, 10, 15, 25])
+        axes.set_yticks([5, 7, 10, 15, 20])
         style.plain_ticks(axes.yaxis)
-        axes.set(xlim=(0.9, 1300), ylim=(2.8, 30))
+        axes.set(xlim=(0.9, 1300), ylim=(4.3, 23))
         axes.set_ylabel(say("time of a step (ms)"))
     return figure
 

@@ -126,7 +126,7 @@ def ladder(say: Say) -> Figure:
         axes.invert_yaxis()
         axes.set_ylim(len(climb.RUNGS) - 0.1, -0.6)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlim(0, 62)
+        axes.set_xlim(0, 54)
         axes.set_xlabel(say("time of a step (ms)"))
     return figure
 
@@ -150,7 +150,7 @@ def attention(say: Say) -> Figure:
             right.plot(
                 tokens, [p["peak_bytes"] / 2**20 for p in mine], "o", color=color
             )
-        left.text(600, 6, say("scores in memory"), fontsize=9, color=COLORS["weights"])
+        left.text(600, 8, say("scores in memory"), fontsize=9, color=COLORS["weights"])
         left.text(4500, 0.09, say("fused"), fontsize=9, color=COLORS["kv"])
         left.set_ylabel(say("time (ms)"))
         right.set_ylabel(say("memory added (MiB)"))

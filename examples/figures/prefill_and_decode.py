@@ -163,12 +163,12 @@ def chunks(say: Say) -> Figure:
         )
         right.text(
             sizes[1] * 1.1,
-            arrival.apart_ms(sizes[1]) * 1.09,
+            arrival.apart_ms(sizes[1]) * 1.06,
             say("one kind after the other"),
             fontsize=9,
             color=COLORS["idle"],
         )
-        right.set(xscale="log", ylim=(0, 450))
+        right.set(xscale="log", ylim=(0, 500))
         right.set_ylabel(say("all steps (ms)"))
         for axes in (left, right):
             axes.set_xticks(sizes[::2] if len(sizes) > 4 else sizes)

@@ -1,6 +1,7 @@
 """The machine: what a datasheet promises, what a card reaches, and what keeps a step from it.
 
 python -m examples.hardware            accelerators by their datasheets, and what follows
+python -m examples.hardware request    the running request on an H100, on paper
 python -m examples.hardware ladder     one decode step on an H100, rung by rung
 python -m examples.hardware online     attention in blocks beside attention at once
 """
@@ -11,7 +12,7 @@ import argparse
 from collections.abc import Sequence
 
 from examples import cli
-from examples.hardware import climb, datasheet, online
+from examples.hardware import asked, climb, datasheet, online
 
 
 def sheets(_: argparse.Namespace) -> None:
@@ -27,7 +28,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(act=sheets)
-    acts = parser.add_subparsers(metavar="{ladder,online}", parser_class=cli.Parser)
+    acts = parser.add_subparsers(
+        metavar="{request,ladder,online}", parser_class=cli.Parser
+    )
+    zero = acts.add_parser("request", help="the running request, on paper")
+    zero.set_defaults(act=lambda _: print("\n".join(asked.lines())))
     one = acts.add_parser("ladder", help="one decode step, rung by rung")
     one.set_defaults(act=lambda _: print("\n".join(climb.lines())))
     two = acts.add_parser("online", help="attention in blocks")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 from examples import record
 from examples.hardware import datasheet
 from examples.predict import flops, roofline, shapes
@@ -9,9 +11,10 @@ from examples.predict.roofline import Ceilings
 from examples.values import binary, count, decimal, decimal_bytes, quantity
 
 CEILINGS, ROOFLINE = "hardware--h100-ceilings", "hardware--h100-roofline"
-# Of the H100 and H100 (NVIDIA, Hopper whitepaper, 2022): processors, their local memory, the cache.
+# Of the H100 and the H200 (NVIDIA, Hopper whitepaper, 2022): processors, their local memory, the cache.
 SMS, SM_BYTES, L2_BYTES = 132, 256 * 2**10, 50 * 2**20
 ATTENTION, ENERGY = "hardware--h100-attention", "hardware--h100-energy"
+PRICE = 0.15  # of a kilowatt-hour, as exercise 4 sets it
 
 
 def point(stem: str, **wanted) -> dict:
@@ -29,6 +32,23 @@ def seconds(**wanted) -> float:
 def joules(step_s: float, watts: float, tokens: int) -> float:
     """Joules for each of the tokens that a step writes or reads, at a steady power."""
     return step_s * watts / tokens
+
+
+def kwh_per_million(joules_per_token: float) -> float:
+    """Kilowatt-hours for a million tokens."""
+    return joules_per_token * 1e6 / 3.6e6
+
+
+def of_exercise(point: dict, name: str) -> dict[str, str]:
+    """Exercise 4: the price of a million tokens' energy, and how long the card is kept for them."""
+    hours = statistics.median(point["step_ms"]) / 1e3 * 1e6 / point["tokens"] / 3600
+    cost = kwh_per_million(record.median(point)) * PRICE
+    return {
+        f"exercise-cost-{name}": decimal(cost, 2 if cost >= 0.1 else 3),
+        f"exercise-hours-{name}": quantity(hours, "h", 1)
+        if hours >= 1
+        else quantity(hours * 60, "min", 1),
+    }
 
 
 def of_card() -> dict[str, str]:
@@ -57,6 +77,7 @@ def of_ceilings() -> dict[str, str]:
     ceilings = Ceilings.of(record.load(CEILINGS))
     return found | {
         "ridge": count(ceilings.ridge),
+        "ceiling": quantity(ceilings.flop_per_s / 1e12, "TFLOP/s"),
         "launch-fold": count(
             seconds(what="launch", how="stream") / seconds(what="launch", how="graph")
         ),
@@ -74,7 +95,7 @@ def of_roofline() -> dict[str, str]:
             f"rows-{rows}-tflops": quantity(
                 one["flop"] / s / 1e12, "TFLOP/s", 1 if rows == 1 else 0
             ),
-            f"rows-{rows}-off": quantity(100 * (s / one["predicted_s"] - 1), "%"),
+            f"rows-{rows}-off": quantity(100 * abs(s / one["predicted_s"] - 1), "%"),
         }
     for heads in (32, 8, 1):
         one = point(ROOFLINE, what="attention", kv_heads=heads)
@@ -89,7 +110,7 @@ def of_roofline() -> dict[str, str]:
 def of_attention() -> dict[str, str]:
     """Attention over a prompt with the scores in memory, and without."""
     found = {}
-    for tokens in (1024, 8192, 16384):
+    for tokens in (512, 1024, 8192, 16384):
         naive, fused = (
             point(ATTENTION, kind=kind, tokens=tokens) for kind in ("naive", "fused")
         )
@@ -118,12 +139,21 @@ def of_energy() -> dict[str, str]:
     }
     for p in data["points"]:
         key, joules = f"{p['phase']}-{p['batch']}", record.median(p)
-        watts = sorted(p["watts"])[len(p["watts"]) // 2]
+        watts, step = (
+            statistics.median(p["watts"]),
+            statistics.median(p["step_ms"]),
+        )
+        predicted = p["predicted_j"] * p["tokens"] / data["limit_w"] * 1e3
         digits = 2 if joules >= 1 else 3 if joules >= 0.1 else 4
         found |= {
             f"joule-{key}": quantity(joules, "J", digits),
             f"joule-{key}-predicted": quantity(p["predicted_j"], "J", digits),
+            f"joule-{key}-off": quantity(100 * abs(joules / p["predicted_j"] - 1), "%"),
             f"watt-{key}": quantity(watts, "W"),
+            f"energy-{key}-ms": quantity(step, "ms", 1 if step < 100 else 0),
+            f"energy-{key}-predicted": quantity(
+                predicted, "ms", 1 if predicted < 100 else 0
+            ),
         }
     one, prefill = (record.median(p) for p in (data["points"][0], data["points"][-1]))
     shape = shapes.named(datasheet.MODEL)
@@ -138,7 +168,9 @@ def of_energy() -> dict[str, str]:
         "local-mb": decimal_bytes(local, "MB"),
         "layer-mb": decimal_bytes(layer, "MB"),
         "joule-fold": count(one / prefill),
-        "kwh-64": quantity(record.median(data["points"][2]) * 1e6 / 3.6e6, "kWh", 3),
-        "joule-kwh": quantity(one * 1e6 / 3.6e6, "kWh", 2),
+        "kwh-64": quantity(kwh_per_million(record.median(data["points"][2])), "kWh", 3),
+        "joule-kwh": quantity(kwh_per_million(one), "kWh", 2),
+        **of_exercise(data["points"][0], "1"),
+        **of_exercise(data["points"][2], "64"),
         "picojoule-flop": decimal(1e12 * prefill / work, 1),
     }

@@ -94,8 +94,8 @@ def of_datasheets() -> dict[str, str]:
     return {
         "h100-tbs": quantity(h100.bytes_per_s / 1e12, "TB/s", 2),
         "h200-tbs": quantity(h200.bytes_per_s / 1e12, "TB/s", 1),
-        "sheet-tflops": quantity(h200.flop_per_s / 1e12, "TFLOP/s"),
-        "sheet-sparse": quantity(2 * h200.flop_per_s / 1e12, "TFLOP/s"),
+        "sheet-tflops": quantity(h100.flop_per_s / 1e12, "TFLOP/s"),
+        "sheet-sparse": quantity(2 * h100.flop_per_s / 1e12, "TFLOP/s"),
         "h100-ridge": count(h100.ridge),
         "h200-ridge": count(h200.ridge),
         "h100-floor": quantity(floor_ms(h100), "ms", 2),
@@ -103,6 +103,8 @@ def of_datasheets() -> dict[str, str]:
         "ridge-least": count(min(ridges.values())),
         "ridge-most": count(max(ridges.values())),
         "ridge-ratio": decimal(max(ridges.values()) / min(ridges.values()), 1),
-        "watts": quantity(h200.watts, "W"),
+        "watts": quantity(h100.watts, "W"),
         "wrong-h100": count(2 * h100.ridge),
+        "exercise-fp8": quantity(2 * h200.flop_per_s / 1e12, "TFLOP/s"),
+        "exercise-fp8-ridge": count(2 * h200.ridge),
     }

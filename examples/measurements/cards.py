@@ -107,6 +107,12 @@ def of_cards() -> dict[str, str]:
         named[f"prompt-{tokens}"] = one(
             "prefill-and-decode--h200-prefill", tokens=tokens
         )
+    for name, context, cached in (
+        ("step-32k", 32768, True),
+        ("step-128k", 131072, True),
+        ("naive-32k", 32768, False),
+    ):
+        named[name] = one("kv-cache--h200-step", context=context, cached=cached)
     for name, c in named.items():
         digits = 2 if c.known < 10 else 1 if c.known < 100 else 0
         found |= {

@@ -315,7 +315,7 @@ def long_time(ms: float) -> str:
 
 
 def of_h100() -> dict[str, str]:
-    """What the recorded steps of an H100 add up to."""
+    """What the recorded steps of an H100 add up to, and once those of an H200."""
     stem, shape = "kv-cache--h100-step", shapes.named("Llama-3.1-8B")
     data = record.load(stem)
     naive = sorted(
@@ -334,6 +334,8 @@ def of_h100() -> dict[str, str]:
         table[f"h100-{answer}-predicted"] = long_time(paper)
         table[f"h100-{answer}-mean"] = quantity(ms / answer, "ms")
     full, paper_full = ms, paper
+    second = answer_ms("kv-cache--h200-step", 1024, H100_ANSWERS[-1])
+    over = [record.median(p) / p["predicted_ms"] - 1 for p in naive]
     longest = naive[-1]
     rows = {
         p["batch"]: p["kernels_ms"]["products"]
@@ -349,6 +351,9 @@ def of_h100() -> dict[str, str]:
     linear = slopes[0] - square * 8192
     return table | {
         "h100-over": quantity((full / paper_full - 1) * 100, "%"),
+        "h100-step-over-least": quantity(min(over) * 100, "%"),
+        "h100-step-over-most": quantity(max(over) * 100, "%"),
+        "h200-31744": long_time(second),
         "h100-16k": quantity(record.median(sixteen), "ms"),
         "exercise-linear": quantity(linear * 1e3, "µs", 1),
         "exercise-square": quantity(square * 1e6, "ns", 2),

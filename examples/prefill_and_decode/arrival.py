@@ -13,12 +13,13 @@ from examples.prefill_and_decode import paper
 from examples.values import count, decimal, quantity
 
 STEM = "prefill-and-decode--h100-arrival"
+SECOND = "prefill-and-decode--h200-arrival"  # the same on a second card
 BUDGETS = (15, 25, 60)  # ms between two tokens of those who are being answered
 
 
-def steps(chunk: int) -> list[dict]:
+def steps(chunk: int, stem: str = STEM) -> list[dict]:
     """The recorded steps from a prompt's first chunk to its last."""
-    return [p for p in record.load(STEM)["points"] if p["chunk"] == chunk]
+    return [p for p in record.load(stem)["points"] if p["chunk"] == chunk]
 
 
 def chunks() -> list[int]:
@@ -26,19 +27,19 @@ def chunks() -> list[int]:
     return sorted({p["chunk"] for p in record.load(STEM)["points"]} - {0})
 
 
-def longest_ms(chunk: int) -> float:
+def longest_ms(chunk: int, stem: str = STEM) -> float:
     """The longest step, median of its samples: what the others wait at worst."""
-    return max(record.median(p) for p in steps(chunk))
+    return max(record.median(p) for p in steps(chunk, stem))
 
 
-def total_ms(chunk: int) -> float:
+def total_ms(chunk: int, stem: str = STEM) -> float:
     """All steps together: when the prompt's first token comes."""
-    return sum(record.median(p) for p in steps(chunk))
+    return sum(record.median(p) for p in steps(chunk, stem))
 
 
-def alone_ms() -> float:
+def alone_ms(stem: str = STEM) -> float:
     """A decode step of those who are being answered, with nobody arriving."""
-    return record.median(steps(0)[0])
+    return record.median(steps(0, stem)[0])
 
 
 def mean_gap_ms(chunk: int) -> float:
@@ -46,13 +47,13 @@ def mean_gap_ms(chunk: int) -> float:
     return total_ms(chunk) / len(steps(chunk))
 
 
-def apart_ms(chunk: int) -> float:
+def apart_ms(chunk: int, stem: str = STEM) -> float:
     """The same tokens one kind after the other: the prompt whole, then as many decode steps less one.
 
     The step that reads the whole prompt brings everybody a token, too.
     """
     whole = max(chunks())
-    return total_ms(whole) + (len(steps(chunk)) - 1) * alone_ms()
+    return total_ms(whole, stem) + (len(steps(chunk)) - 1) * alone_ms(stem)
 
 
 def predicted_steps_s(
@@ -152,7 +153,21 @@ def of_arrival() -> dict[str, str]:
                 abs(100 * (total / apart_ms(chunk) - 1)), "%"
             ),
         }
-    return found | of_last_chunks() | of_choice() | of_exercises()
+    return found | of_last_chunks() | of_choice() | of_second() | of_exercises()
+
+
+def of_second() -> dict[str, str]:
+    """The stall on a card with a faster memory, and what chunks of 256 save there."""
+    whole, saved = (
+        longest_ms(max(chunks()), SECOND),
+        1 - total_ms(256, SECOND) / (apart_ms(256, SECOND)),
+    )
+    return {
+        "h200-alone": quantity(alone_ms(SECOND), "ms", 1),
+        "h200-longest": quantity(whole, "ms"),
+        "h200-missed": count(whole / alone_ms(SECOND)),
+        "h200-256-saved": quantity(100 * saved, "%"),
+    }
 
 
 EXERCISE = (32768, 0.025)  # tokens of a prompt, and seconds for a step
@@ -184,7 +199,7 @@ def of_last_chunks() -> dict[str, str]:
     shape, found = shapes.named(paper.MODEL), {}
     data = record.load(STEM)
     ceilings = Ceilings.of(data)
-    for chunk in (256, 2048):
+    for chunk in (256, 2048, max(chunks())):
         point = steps(chunk)[-1]
         others = [Segment(1, data["context"] - 1)] * data["answered"]
         products, writing, reading = roofline.parts(

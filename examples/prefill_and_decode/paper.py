@@ -53,6 +53,12 @@ def times(shape: Shape, ceilings: Ceilings, prompt: int, answer: int) -> Times:
     return Times(ttft, sum(steps) / len(steps), ttft + sum(steps))
 
 
+def most_intensity(shape: Shape, context: int) -> float:
+    """FLOP per byte of a decode step that no number of users exceeds: weights shared by all, caches by nobody."""
+    products, attention = roofline.parts(shape, [Segment(1, context - 1)])
+    return (products.flop + attention.flop) / attention.bytes
+
+
 def even_prompt(shape: Shape, ceilings: Ceilings, answer: int) -> int:
     """The shortest prompt that takes as long to read as `answer` tokens after it take to write."""
     low, high = 1, 2 * shape.context
@@ -91,6 +97,7 @@ def of_paper() -> dict[str, str]:
         "ridge": count(ceilings.ridge),
         "rate": quantity(ceilings.flop_per_s / 1e12, "TFLOP/s"),
         "bandwidth": quantity(ceilings.read_bytes_per_s / 1e12, "TB/s", 2),
+        "paper-1024-tokens": count(1024 / roofline.prefill_s(shape, ceilings, 1024)),
         "paper-ratio": count(
             8192
             / roofline.prefill_s(shape, ceilings, 8192)
@@ -118,7 +125,11 @@ def of_paper() -> dict[str, str]:
     }
     cached = work(shape, 256, past=8192)
     short = work(shape, 64, past=32768 - 64)
+    attending = roofline.attention(shape, Segment(64, 32768 - 64))
+    for context in (2048, 8192):
+        found[f"intensity-most-{context}"] = count(most_intensity(shape, context))
     found |= {
+        "hit-attention-intensity": count(attending.intensity),
         "hit-intensity": count(short.intensity),
         "hit-cache-gb": decimal_bytes(
             32768 * memory.kv_bytes_per_token(shape), "GB", 1

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from examples import record
+from examples.measurements import cards
 from examples.predict import roofline, shapes
-from examples.predict.roofline import Segment
+from examples.predict.roofline import Ceilings, Segment
 from examples.prefill_and_decode import paper, stall
 from examples.values import count, decimal, quantity
 
 PREFILL, DECODE = paper.STEM, "batching--h100-step"
+SECOND, SECOND_DECODE = "prefill-and-decode--h200-prefill", "batching--h200-step"
+CARRIED = (128, 1024, 8192, 32768)  # tokens of prompts that both cards read
 DECODED = ((1, 8192), (64, 2048), (32, 8192))  # batch and context
 
 
@@ -73,8 +76,13 @@ def of_phases() -> dict[str, str]:
         }
         spent = point["kernels_ms"]
         rest = ms - spent["products"] - spent["attention"]
+        products = roofline.products(shapes.named(paper.MODEL), tokens, 1)
         found |= {
             f"prefill-{tokens}-products": quantity(spent["products"], "ms", 1),
+            f"prefill-{tokens}-products-predicted": quantity(
+                1e3 * products.seconds(paper.card()), "ms", 1
+            ),
+            f"prefill-{tokens}-small": quantity(spent["other"], "ms", 1),
             f"prefill-{tokens}-attention": quantity(spent["attention"], "ms", 1),
             f"prefill-{tokens}-rest": quantity(rest, "ms", 1),
             f"prefill-{tokens}-attention-share": quantity(
@@ -93,7 +101,24 @@ def of_phases() -> dict[str, str]:
         found[f"writing-{batch}-{context}-ms"] = quantity(record.median(point), "ms", 1)
         if batch == 1:
             found["ratio"] = count(reading["tokens"] / one["tokens"])
-    return found | of_core()
+    return found | of_second() | of_core()
+
+
+def of_second() -> dict[str, str]:
+    """The same on a card whose memory is faster and whose arithmetic is not."""
+    data = record.load(SECOND)
+    prompt = at(data["points"], tokens=8192)
+    step = at(record.load(SECOND_DECODE)["points"], batch=1, context=8192)
+    found = {
+        "h200-rate": quantity(Ceilings.of(data).flop_per_s / 1e12, "TFLOP/s"),
+        "h200-ridge": count(Ceilings.of(data).ridge),
+        "h200-ratio": count(8192 / record.median(prompt) * record.median(step)),
+        "h200-8192-small": quantity(prompt["kernels_ms"]["other"], "ms", 1),
+    }
+    for tokens in CARRIED:
+        error = cards.one(SECOND, tokens=tokens).error
+        found[f"h200-off-{tokens}"] = quantity(100 * error, "%")
+    return found
 
 
 def of_core() -> dict[str, str]:

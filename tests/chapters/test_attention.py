@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from examples import attention, record, values
+from examples import attention, record, transformer, values
 from examples.engine.generate import greedy
 from examples.engine.inspection import observe
 from examples.engine.layers import attention as engine_attention
@@ -121,6 +121,18 @@ def test_recorded_scores_are_the_model_s(loaded):
         assert list(attention.highest(then, 1)[0]) == data["best"][kind]
 
 
+def test_one_head_looks_at_the_first_token_in_every_kind_of_text(loaded):
+    """18.8 on the request, on random tokens and on English prose."""
+    model, tokenizer = loaded
+    texts = [attention.exchange(tokenizer)[0]]
+    texts += [attention.repeated(tokenizer, seed) for seed in attention.SEEDS]
+    texts += [tokenizer.encode(row["en"]) for row in transformer.passages()]
+    assert quoted("first-head") == "18.8" and len(texts) == 14
+    for ids in texts:
+        weights = observe(model, ids).attention[18, 8, 1:, 0]
+        assert weights.mean() > 0.99 and weights.min() > 0.8
+
+
 def test_sinks_are_the_rule_and_the_others_specialists():
     points = record.load("attention--heads")["points"]
     first, previous, induction = (
@@ -175,6 +187,25 @@ def test_five_induction_heads_do_most_of_the_copying(loaded):
     assert second["random-10"] < 1.5 * second["none"]
     assert second["previous-1"] > second["induction-1"] > second["random-10"]
     assert second["first-10"] > 2 * second["none"]  # the prediction that fails
+
+
+def test_two_sinks_that_copy_are_the_cause_of_the_last_row(loaded):
+    """Of the ten heads most at the first token, two are induction heads; those two alone do the damage."""
+    model, tokenizer = loaded
+    points = {p["silenced"]: p for p in record.load("attention--silenced")["points"]}
+    heads = {
+        name: {tuple(head) for head in point["heads"]} for name, point in points.items()
+    }
+    copying, rest = heads["first-10-copying"], heads["first-10-rest"]
+    assert copying == heads["first-10"] & heads["induction-10"] == {(18, 6), (18, 7)}
+    assert rest == heads["first-10"] - copying and len(rest) == 8
+    cost = {name: record.median(point) for name, point in points.items()}
+    assert cost["first-10-copying"] > 2 * cost["none"]
+    assert cost["first-10-rest"] < 1.1 * cost["none"]
+    text = attention.repeated(tokenizer, 0)
+    for name in ("first-10-copying", "first-10-rest"):
+        now = attention.halves(attention.silence(model, points[name]["heads"]), text)
+        assert now[1] == pytest.approx(points[name]["samples"][0], abs=0.05)
 
 
 def test_paris_needs_one_head(loaded):
@@ -234,6 +265,13 @@ def test_two_senses_part_from_zero(loaded):
     assert np.allclose(far.across, [p["across"] for p in then], atol=1e-3)
 
 
+def test_after_six_layers_every_bank_and_every_spring_finds_its_sense(loaded):
+    assert quoted("bank-sorted") == quoted("spring-sorted") == "6"
+    for word in attention.SENSES:
+        nearest = attention.apart(*loaded, word).nearest
+        assert nearest[6] == 1 > nearest[5]
+
+
 def test_cosine_distance():
     right = attention.distances(np.array([[2.0, 0], [0, 3], [5, 0]]))
     assert np.allclose(right, [[0, 1, 0], [1, 0, 1], [0, 1, 0]])
@@ -252,7 +290,19 @@ def test_counts_of_the_text():
     assert attention.weights_computed(SMOL, length - 1) <= 134_515_008
     assert attention.equal_cost(SMOL) == 2 * (884_736 + 3 * 576 * 1536) / (4 * 9 * 64)
     assert quoted("equal-llama") == "26,624"
-    assert attention.map_bytes(LLAMA, 131_072) == 32 * 2**34 * 2
+    assert attention.map_bytes(LLAMA, 131_072) == 32 * 2**34 * 2 == 2**40
+    assert quoted("map-llama-128k") == "1\N{NO-BREAK SPACE}TiB"
+
+
+def test_how_the_operations_of_a_longer_prompt_grow():
+    """From 8,192 to 32,768 tokens, with the equal-cost lengths 26,624 and twice that."""
+    for name, equal in (("bench-ratio", 26_624), ("bench-ratio-masked", 53_248)):
+        flop = [n * (1 + n / equal) for n in attention.BENCH]
+        assert quoted(name) == f"{flop[1] / flop[0]:.1f}"
+    page = (ROOT / "chapters/principles/attention.md").read_text("utf-8")
+    assert [int(n) for n in re.findall(r"--input-len (\d+)", page)] == [
+        *attention.BENCH
+    ]
 
 
 def test_weights_take_the_time_predicted_and_attention_far_more():
@@ -330,7 +380,7 @@ def test_values_are_numbers_with_units():
     for key, text in values.of_chapter("attention").items():
         number, _, unit = text.partition(values.NBSP)
         assert re.fullmatch(r"\N{MINUS SIGN}?[\d,]+(\.\d+)?", number), key
-        assert unit in ("", "%", "ms", "GiB", "TB", "GFLOP/s"), key
+        assert unit in ("", "%", "ms", "GiB", "TiB", "GFLOP/s"), key
 
 
 # The exercises' answers, worked by hand here.

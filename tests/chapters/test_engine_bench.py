@@ -79,6 +79,25 @@ def test_what_misses_its_budget_is_named(capsys, changed, missed):
     assert told.count("MISSED") == missed and told.count("\n") == 4
 
 
+def test_everything_is_measured_once(monkeypatch, loaded, capsys):
+    """One turn, one process, a small copy: the code of the bench, not its numbers."""
+    for name, small in (("TURNS", 1), ("RUNS", 1), ("COPIED", 2**16)):
+        monkeypatch.setattr(bench_engine, name, small)
+    monkeypatch.setattr(bench_engine.engine, "load", lambda: loaded)
+    found = bench_engine.measured()
+    assert list(found) == list(bench_engine.BUDGETS)
+    assert all(0 < figure < 1000 for figure in found.values())
+    one, _, peak, _ = found.values()
+    assert one > 0.5 and 0.5 < peak < 3  # weights of 538 MB are among the bytes
+    assert capsys.readouterr().out.count("its products") == 2
+
+
+def test_a_process_that_does_not_load_is_one_line(monkeypatch):
+    monkeypatch.setattr(bench_engine, "LOAD", "raise SystemExit('no model here')")
+    with pytest.raises(CommandError, match="the engine did not load: no model here"):
+        bench_engine.of_process()
+
+
 def test_a_miss_fails_the_command(monkeypatch):
     monkeypatch.setattr(bench_engine, "measured", lambda: figures(load=9))
     with pytest.raises(SystemExit) as ended:

@@ -49,7 +49,8 @@ def imported(path: Path) -> set[str]:
             found |= {
                 n.split(".")[2] for n in names if n.startswith("examples.engine.")
             }
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: `from .` hides what is imported"
             if node.module == "examples.engine":
                 found |= {alias.name for alias in node.names}
             elif node.module.startswith("examples.engine."):

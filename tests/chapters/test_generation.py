@@ -18,7 +18,7 @@ from examples.engine import chat
 from examples.engine.generate import greedy, stream
 from examples.engine.layers import softmax
 from examples.engine.runner import NumpyRunner
-from examples.engine.sampling import Sampler, Sampling
+from examples.engine.sampling import Sampler, Sampling, repeated_less
 from examples.engine.text import StopStrings
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +96,17 @@ def test_recorded_times_show_the_asymmetry():
     assert 2 < record.median(first) / step < 10
     assert step > 5 * decode[0]["predicted_ms"]
     assert record.median(first) < 3 * first["predicted_ms"]
+
+
+def test_fetching_the_weights_takes_most_of_a_decode_step_but_not_all():
+    decode = record.load("generation--steps")["points"][1:]
+    every = [sample for point in decode for sample in point["samples"]]
+    fetch, products, least, most = (
+        float(values.lookup(f"generation--ms-{name}").partition(values.NBSP)[0])
+        for name in ("fetch", "products", "decode-least", "decode-most")
+    )
+    assert fetch == round((134_515_008 - 61 * 576) * 4 / 22.66e9 * 1e3)
+    assert fetch < products < least == round(min(every)) and most == round(max(every))
 
 
 def test_an_answer_takes_one_prefill_and_n_minus_one_steps():
@@ -203,6 +214,17 @@ def test_recorded_answers_come_as_often_as_predicted():
         assert found <= np.mean(point["names_paris"]) < 0.8
 
 
+def test_nine_of_two_hundred_were_the_greedy_answer():
+    point = record.load("generation--answers")["points"][0]
+    found = {
+        name: int(values.lookup(f"generation--answer-0-of-all{name}"))
+        for name in ("", "-predicted", "-chance")
+    }
+    assert found[""] == round(sum(point["samples"]) * 20) == 9
+    assert found["-predicted"] == round(200 * point["predicted_share"])
+    assert abs(found[""] - found["-predicted"]) <= found["-chance"]
+
+
 def test_a_seed_draws_the_recorded_answers_again(loaded):
     """A slice of the record: the first answers at T = 0.3, drawn side by side."""
     model, tokenizer = loaded
@@ -212,6 +234,11 @@ def test_a_seed_draws_the_recorded_answers_again(loaded):
     assert len(set(texts)) > 1
     alone = generation.drawn(model, tokenizer, cold, [2])
     assert alone == [texts[2]]  # in float32; bf16 would not promise it
+
+
+def test_a_penalty_multiplies_where_division_would_raise():
+    logits = np.array([3.0, -3.0, 1.0])
+    assert (repeated_less(logits, [0, 1], 1.5) == [2.0, -4.5, 1.0]).all()
 
 
 def test_a_repetition_penalty_breaks_json(loaded):
@@ -257,6 +284,33 @@ def test_logits_of_another_shape_differ_and_choices_do_not(loaded):
         assert result["moved"] <= 2 * result["most"]
 
 
+def test_steps_of_bf16_logits():
+    """Eight bits of precision, the leading one among them: a power of two has 2 ** 7 steps up to the next."""
+    for low, step in ((8, 1 / 16), (16, 1 / 8), (32, 1 / 4)):
+        assert low / 2**7 == step
+
+
+def test_what_to_try_on_an_engine_is_what_was_predicted():
+    page = (ROOT / "chapters/principles/generation.md").read_text("utf-8")
+    script = page.partition("mkdir -p alone together")[2].partition("```")[0]
+    answers, tokens = (
+        int(values.lookup(f"generation--bench-{name}"))
+        for name in ("answers", "tokens")
+    )
+    assert script.count(f"seq {answers}") == 2
+    assert f'max_tokens\\": {tokens},' in script
+    flip = float(lookup("flip"))
+    found = int(values.lookup("generation--bench-differ"))
+    assert found == pytest.approx(answers * (1 - (1 - flip) ** tokens), abs=1)
+
+
+def test_the_client_s_version_is_the_one_that_is_tested():
+    page = (ROOT / "chapters/principles/generation.md").read_text("utf-8")
+    (named,) = re.findall(r"pip install openai==([\d.]+)", page)
+    lock = (ROOT / "requirements" / "test.lock").read_text("utf-8")
+    assert f"\nopenai=={named} " in lock
+
+
 def test_recorded_drift_is_near_its_estimate():
     data = record.load("generation--drift")
     for point in data["points"]:
@@ -282,6 +336,7 @@ def test_a_padded_batch_wastes_what_the_lengths_say(loaded):
     prompts, answers = point["prompt_lengths"], point["answer_lengths"]
     rectangle = len(prompts) * (max(prompts) + max(answers) - 1)
     assert point["computed"] == rectangle
+    assert rectangle == 4 * (prompts[3] + answers[3] - 1) == 412
     assert generation.wasted([3, 3], [2, 2]) == 0
     assert generation.wasted([1, 3], [1, 1]) == pytest.approx(2 / 6)
 

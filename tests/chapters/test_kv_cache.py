@@ -162,8 +162,10 @@ def test_values_are_numbers_with_units():
 def test_exercise_1_pages_beside_qwen3_32b():
     token = 2 * 64 * 8 * 128 * 2
     assert values.lookup("kv-cache--exercise-qwen-token") == f"{token:,}" == "262,144"
-    pages = int((141e9 - 2 * 32_762_123_264) // token // 500)
-    assert values.lookup("kv-cache--exercise-qwen-pages") == str(pages) == "575"
+    pages = [int((card - 2 * 32_762_123_264) // token // 500) for card in (80e9, 141e9)]
+    assert values.lookup("kv-cache--exercise-qwen-pages-80") == str(pages[0]) == "110"
+    assert values.lookup("kv-cache--exercise-qwen-pages") == str(pages[1]) == "575"
+    assert pages[1] > 5 * pages[0], "the memory is not twice as large, the room is"
 
 
 def test_exercise_2_every_head_its_own():
@@ -186,10 +188,17 @@ def test_exercise_3_crossover():
 
 def test_exercise_4_floor():
     read = 2 * (8_030_261_248 - 128_256 * 4096)
-    floor = (read + 131_072 * 131_072) / 3.35e12 * 1e3
-    assert (
-        values.lookup("kv-cache--exercise-floor-128k")
-        == f"{floor:.2f}\N{NO-BREAK SPACE}ms"
+    for context, name in ((1024, "1k"), (131_072, "128k")):
+        floor = (read + context * 131_072) / 3.35e12 * 1e3
+        assert (
+            values.lookup(f"kv-cache--exercise-floor-{name}")
+            == f"{floor:.2f}\N{NO-BREAK SPACE}ms"
+        )
+        point = kv_cache.point("kv-cache--h100-step", context=context, cached=True)
+        share = f"{100 * floor / record.median(point):.0f}\N{NO-BREAK SPACE}%"
+        assert values.lookup(f"kv-cache--exercise-floor-share-{name}") == share
+    assert values.lookup("kv-cache--exercise-floor-share-1k") < share, (
+        "the longer uses more"
     )
 
 
@@ -229,5 +238,9 @@ def test_the_command_on_the_page_has_the_card_that_the_text_computes():
     page = (ROOT / "chapters/bottlenecks/kv-cache.md").read_text("utf-8")
     share = values.lookup("kv-cache--vllm-share").split(values.NBSP)[0]
     assert f"--context 8192 --card {share}" in page
+    (known,) = (
+        p for p in record.load("kv-cache--h100-memory")["points"] if "total_bytes" in p
+    )
+    assert float(share) == pytest.approx(0.92 * known["total_bytes"] / 1e9, abs=0.05)
     tokens = values.lookup("kv-cache--vllm-tokens").replace(",", "")
     assert abs(int(tokens) - memory.tokens_that_fit(LLAMA, float(share) * 1e9)) < 1000

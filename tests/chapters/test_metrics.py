@@ -288,6 +288,32 @@ def test_aiperf_measured_what_its_definitions_predict():
 # ---- the commands -----------------------------------------------------------------------------------
 
 
+def test_the_benchmark_of_one_user_is_predicted_as_in_the_other_chapters():
+    """TTFT is the step without a cache that kv-cache predicts; the TPOT lies between its steps."""
+    found = {
+        name: float(values.lookup(f"metrics--bench-{name}").split(values.NBSP)[0])
+        for name in ("ttft", "tpot", "latency")
+    }
+    paper = {
+        (p["cached"], p["context"]): p["predicted_ms"]
+        for p in record.load("kv-cache--h100-step")["points"]
+    }
+    assert found["ttft"] == pytest.approx(paper[False, 1024], rel=0.005)
+    assert paper[True, 1024] - 0.01 < found["tpot"] < paper[True, 4096]
+    assert found["latency"] == pytest.approx(
+        found["ttft"] + 127 * found["tpot"], rel=0.005
+    )
+
+
+def test_the_card_gains_far_more_than_the_user_loses():
+    points = record.load("kv-cache--h100-batch")["points"]
+    speeds = [numbers.h100(p["batch"]) for p in points]
+    users, cards = zip(*speeds, strict=True)
+    assert list(users) == sorted(users, reverse=True)
+    assert list(cards) == sorted(cards)
+    assert cards[-1] / cards[0] > 25 * users[0] / users[-1]
+
+
 def test_the_default_command_prints_the_queue(capsys):
     __main__.main([])
     printed = capsys.readouterr().out

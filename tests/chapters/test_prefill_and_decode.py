@@ -44,7 +44,7 @@ def test_steps_below_the_corner_take_the_same_time():
 
 @pytest.mark.parametrize("name", ["Llama-3.1-8B", "Llama-3.1-405B", "Qwen3-0.6B"])
 def test_the_ratio_of_the_phases_is_the_card_s_for_any_model(name):
-    """R / B = 150: short contexts, so that attention does not count, and a head that only decode pays."""
+    """pi / beta = 150: short contexts, so that attention does not count, and a head that only decode pays."""
     shape = shapes.named(name)
     reading = roofline.products(shape, 1000, 0).seconds(CARD) / 1000
     writing = roofline.products(shape, 1, 1).seconds(CARD)
@@ -85,21 +85,73 @@ def test_recorded_rates_are_those_of_the_files():
 
 
 def test_each_phase_leaves_a_half_of_the_machine_idle():
-    assert number("reading-share-flop") > 80 and number("reading-share-bytes") < 5
-    assert number("writing-1-8192-share-flop") < 1
-    assert number("writing-1-8192-share-bytes") > 60
+    assert 78 < number("reading-share-flop") < 82 and number("reading-share-bytes") < 3
+    assert number("writing-1-8192-share-flop") < 0.5
+    assert 65 < number("writing-1-8192-share-bytes") < 75
+
+
+def test_both_phases_fall_short_and_decode_by_more():
+    assert number("ratio") > number("paper-ratio") == number("ridge")
+    assert number("reading-share-flop") > number("writing-1-8192-share-bytes") + 5
 
 
 def test_long_contexts_keep_a_batch_from_the_corner():
-    assert number("writing-64-8192-intensity") < number("writing-64-2048-intensity")
-    assert number("writing-64-2048-intensity") < number("ridge") / 4
+    few, many = (number(f"writing-{u}-intensity") for u in ("32-8192", "64-2048"))
+    assert few < number("intensity-most-8192") < many < number("ridge") / 4
+    # No number of users gets beyond, and very many come close.
+    users = sum(roofline.parts(LLAMA, [Segment(1, 8191)] * 10_000), Work(0, 0))
+    most = paper.most_intensity(LLAMA, 8192)
+    assert 0.99 * most < users.intensity < most
+    assert round(most) == number("intensity-most-8192")
 
 
 def test_prefill_misses_its_prediction_most_near_the_corner():
-    off = [number(f"prefill-{n}-off") for n in (128, 256, 512, 1024)]
-    assert off == sorted(off, reverse=True) and off[0] > 50
-    for tokens in (1024, 2048, 4096, 8192, 16384, 32768):
-        assert 15 <= number(f"prefill-{tokens}-off") < 20
+    points = record.load(paper.STEM)["points"]
+    off = {p["tokens"]: number(f"prefill-{p['tokens']}-off") for p in points}
+    assert 128 < number("ridge") < 256
+    assert sorted(off, key=off.get, reverse=True)[:3] == [256, 128, 512]
+    assert off[256] > 50 > off[128] > 40 > 30 > off[512]
+    long = [off[tokens] for tokens in off if tokens >= 1024]
+    assert min(long) == off[16384] == 19 and max(long) == off[4096] == 25
+    for tokens, over in ((128, 1.2), (256, 1.3)):
+        predicted = number(f"prefill-{tokens}-products-predicted")
+        assert number(f"prefill-{tokens}-products") > over * predicted
+    back = number("prefill-512-products") / number("prefill-512-products-predicted")
+    assert back == pytest.approx(1, abs=0.02)
+
+
+def test_most_of_what_a_long_prompt_lacks_is_no_product():
+    missing = number("prefill-8192-ms") - number("prefill-8192-predicted")
+    assert number("prefill-8192-rest") > 0.6 * missing
+    products = [number(f"prefill-8192-products{s}") for s in ("", "-predicted")]
+    assert products[0] - products[1] < 0.1 * missing
+
+
+# A second card.
+
+
+def test_faster_memory_does_not_shorten_a_long_prompt():
+    """Carried by the quotient of the predictions; most of the small gain is in kernels that wait for bytes."""
+    from examples.measurements import cards
+
+    for tokens in (1024, 8192, 32768):
+        found = cards.one(phases.SECOND, tokens=tokens)
+        assert 0.95 < found.measured / found.known < 1.01
+        assert -7 < number(f"h200-off-{tokens}") < 0
+    assert 8 < number("h200-off-128") < 15
+    gained = number("prefill-8192-small") - number("h200-8192-small")
+    found = cards.one(phases.SECOND, tokens=8192)
+    assert found.known - found.measured > gained > 0.7 * (found.known - found.measured)
+
+
+def test_faster_memory_makes_a_card_less_lopsided():
+    assert number("h200-ridge") < 0.7 * number("ridge")
+    assert number("h200-ratio") < 0.8 * number("ratio")
+    assert number("h200-longest") == pytest.approx(
+        number("chunk-8192-longest"), rel=0.02
+    )
+    assert number("h200-missed") > 1.2 * number("missed")
+    assert number("h200-256-saved") < number("chunk-256-against-apart")
 
 
 def test_a_core_s_asymmetry_is_far_smaller():
@@ -121,12 +173,21 @@ def test_chunks_trade_the_longest_step_against_the_first_token():
 
 
 def test_small_chunks_save_time_over_both_kinds_apart_and_large_ones_do_not():
-    """The page says saved for 256 and 512, lost for 2,048."""
-    for chunk in (256, 512, 1024):
-        assert arrival.total_ms(chunk) < arrival.apart_ms(chunk)
-    for chunk in (2048, 4096):
-        assert arrival.total_ms(chunk) > arrival.apart_ms(chunk)
+    """The page says saved for 256, 512 and 1,024, less and less, and lost for 2,048."""
+    saved = [1 - arrival.total_ms(c) / arrival.apart_ms(c) for c in arrival.chunks()]
+    assert saved[:5] == sorted(saved[:5], reverse=True)
+    assert saved[1] > 0.08 and saved[2] > 0.02 > 0 > saved[3]
     assert arrival.apart_ms(8192) == arrival.total_ms(8192)
+
+
+def test_with_a_past_attention_is_another_kernel_and_farther_from_its_prediction():
+    whole, (first, *later) = arrival.steps(8192)[0], arrival.steps(2048)
+    kernels = {p["attention_kernel"] for p in later}
+    assert first["attention_kernel"] == whole["attention_kernel"]
+    assert len(kernels) == 1 and whole["attention_kernel"] not in kernels
+    assert number("last-2048-attention-ratio") > 1.5 * number(
+        "last-8192-attention-ratio"
+    )
 
 
 def test_predicted_steps_are_those_that_the_run_noted():
@@ -164,10 +225,11 @@ def test_the_largest_chunk_keeps_the_budget():
 def test_paper_is_never_more_careful_than_the_card():
     for budget in arrival.BUDGETS:
         assert number(f"budget-{budget}-paper") >= number(f"budget-{budget}-measured")
-    assert any(
-        number(f"budget-{b}-paper") > number(f"budget-{b}-measured")
+    bolder = [
+        number(f"budget-{b}-paper") / number(f"budget-{b}-measured")
         for b in arrival.BUDGETS
-    )
+    ]
+    assert bolder == [2, 1, 2]  # a size less at 15 and 60 ms, alike at 25
 
 
 def test_filled_chunks_fill_the_budget_and_shrink():
@@ -255,6 +317,46 @@ def test_recording_writes_both_files(loaded, monkeypatch, tmp_path):
     json.dumps(written)
 
 
+def test_exercises_on_paper():
+    assert number("exercise-corner") == 300e12 / 2e12
+    assert number("exercise-corner-byte") == 300e12 / 2e12 / 2
+    prompt, card = int(number("exercise-prompt")), paper.card()
+    for tokens, longer in ((prompt, True), (prompt - 1, False)):
+        t = paper.times(LLAMA, card, tokens, 101)
+        assert (t.ttft >= t.end - t.ttft) is longer
+    assert prompt < 100 * number("ridge")
+    assert number("exercise-gap") == round(
+        sum(record.median(p) for p in arrival.steps(512)) / 16, 1
+    )
+    data = record.load(arrival.STEM)
+    beside = (data["answered"], data["context"])
+    filled = arrival.filled_chunks(LLAMA, Ceilings.of(data), 32768, 0.025, *beside)
+    assert number("exercise-first") == filled[0] and sum(filled) == 32768
+    assert number("exercise-last") == filled[-2] < filled[0]
+    assert number("exercise-steps") == len(filled)
+    equal = int(number("exercise-equal"))
+    assert number("exercise-equal-steps") == -(-32768 // equal)
+    for chunk, kept in ((equal, True), (equal + 16, False)):
+        steps = arrival.predicted_steps_s(
+            LLAMA, Ceilings.of(data), 32768, chunk, *beside
+        )
+        assert (max(steps) <= 0.025) is kept
+
+
+def test_a_turn_in_a_cached_conversation_waits_for_bytes_but_its_attention_does_not():
+    """Exercise 3."""
+    card = paper.card()
+    products, attention = roofline.parts(LLAMA, [Segment(64, 32768 - 64)])
+    assert not (products + attention).compute_bound(card)
+    assert not products.compute_bound(card) and attention.compute_bound(card)
+    assert attention.intensity < 1.2 * card.ridge  # "just beyond the corner"
+    assert number("hit-attention-intensity") == round(attention.intensity)
+
+
+def test_a_stall_hides_in_a_mean():
+    assert number("chunk-8192-longest") / 256 < 1  # ms for each token of an answer
+
+
 # The command.
 
 
@@ -264,7 +366,7 @@ def test_recording_writes_both_files(loaded, monkeypatch, tmp_path):
         ([], "arithmetic"),
         (["request"], "32,768"),
         (["request", "--prompt", "4096", "--answer", "500"], " 4,096     500"),
-        (["chunk"], "377.1"),
+        (["chunk"], "414.3"),
     ],
 )
 def test_the_command_prints(arguments, words, capsys):

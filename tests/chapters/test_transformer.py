@@ -71,6 +71,18 @@ def test_a_character_outside_the_vocabulary_falls_back_to_its_bytes(loaded):
     assert shown == r"|e9|a6|96|a|\n|的|"
 
 
+def test_a_chinese_character_takes_one_token_only_if_the_vocabulary_has_it(loaded):
+    """The rest fall back to three bytes, two of which may be one token."""
+    _, tokenizer = loaded
+    known = {tokenizer.decode_bytes([i]) for i in range(len(tokenizer.tokens))}
+    block = [chr(code) for code in range(0x4E00, 0xA000)]
+    taken = transformer.tokens_of_ideographs(tokenizer)
+    assert set(taken) == {1, 2, 3} and taken.total() == len(block) == 20_992
+    assert taken[1] == sum(c.encode() in known for c in block) == 77
+    assert value("ideographs") == "20,992" and value("ideographs-1") == "77"
+    assert value("ideographs-2") == f"{taken[2]:,}"
+
+
 def test_the_recorded_counts_of_the_own_vocabulary_are_those_of_the_engine(loaded):
     _, tokenizer = loaded
     for language in ("en", "zh"):
@@ -505,6 +517,13 @@ def test_when_paris_can_be_read():
     assert min(n for n in rank if rank[n] < 5) == 27 and rank[29] > 0 == rank[30]
 
 
+def test_the_first_choice_leads_by_what_the_listing_shows():
+    """25.325 and 25.243: 0.082 of a logit, a factor of 1.09."""
+    gap = 25.325 - 25.243
+    assert value("first-gap") == f"{gap:.3f}"
+    assert value("first-factor") == f"{math.exp(gap):.2f}" == f"{0.1522 / 0.1402:.2f}"
+
+
 # Operations and parameters.
 
 
@@ -549,6 +568,8 @@ def test_llamas_layers_by_hand():
     by_hand = 32 * (2 * 4096 * (32 + 8) * 128 + 3 * 4096 * 14336)
     assert value("llama-layers") == f"{by_hand:,}"
     assert by_hand + 2 * 128_256 * 4096 + (2 * 32 + 1) * 4096 == 8_030_261_248
+    assert value("llama-weights") == f"{2 * 8_030_261_248 / 2**30:.2f}{NBSP}GiB"
+    assert 128_256 % 64 == 0  # so that vLLM's padding adds no rows
 
 
 def test_experts_touched_is_the_mean_of_random_choices():
@@ -650,7 +671,7 @@ def test_values_are_numbers_with_units():
     for key, text in values.of_chapter("transformer").items():
         number, _, unit = text.partition(NBSP)
         assert re.fullmatch(r"[\d,]+(\.\d+)?", number), key
-        assert unit in ("", "%"), key
+        assert unit in ("", "%", "GiB"), key
 
 
 # The exercises' answers, worked by hand here.
