@@ -85,18 +85,20 @@ lint: $(VENV)/.test ## style of code, prose and shell
 	@$(PY) -m tools.lint
 
 gates: $(VENV)/.test ## what breaks a promise of the book (names, listings, numbers, data, translation): seconds
+	@bash tools/system_packages.sh gates || true
 	@$(PY) -m tools.gates
 
 links: $(VENV)/.test ## try every link to another site (needs a network; CI does not run it)
 	@$(PY) -m tools.links
 
 check: $(VENV)/.test $(NODE) ## the fast part of the tests (a few minutes, needs no build)
+	@bash tools/system_packages.sh gates || true
 	@$(PY) -m tools.lint
 	@$(PY) -m pytest -m 'not built and not browser'
 
 test: $(VENV)/.test ## everything that CI checks: builds the book, then all tests
-	@bash tools/system_packages.sh python pdf test
-	@$(PY) -m tools.lint
+	@bash tools/system_packages.sh python pdf gates test
+	@$(PY) -m tools.lint --strict
 	@$(MAKE) --no-print-directory $(BUILD)/.site $(BUILD)/.pdf
 	@$(PY) -m tools.site --publish-pdfs
 	@$(PY) -m tools.coverage

@@ -2,6 +2,8 @@
 
 The list is `requirements/licenses.csv`. What the book itself needs must come under a license that lets
 everyone build and change it; tools that only test may have others, since nothing of theirs is passed on.
+What no lock, or no metadata, tells of stands in `licenses-by-hand.csv`, with the place that was looked at: packages of
+the system, the extras, a package for another platform.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from examples import cli
 from tools import ROOT
 
 LIST = ROOT / "requirements" / "licenses.csv"
+BY_HAND = ROOT / "requirements" / "licenses-by-hand.csv"
+EXTRAS = ("torch.txt", "peers.txt")
 LOCKS = {  # the first that names a package says what it is for
     "book": ("book.lock", "model.lock"),
     "test": ("test.lock",),
@@ -44,6 +48,23 @@ def locked(folder: Path = ROOT / "requirements") -> dict[str, str]:
             for name in NAME.findall((folder / file).read_text("utf-8")):
                 found.setdefault(canonical(name), purpose)
     return found
+
+
+def outside() -> set[str]:
+    """Names of the packages that no lock holds: the extras, and those of the system."""
+    names = {
+        canonical(name)
+        for file in EXTRAS
+        for name in NAME.findall((LIST.parent / file).read_text("utf-8"))
+    }
+    lines = (ROOT / "system-packages.txt").read_text("utf-8").splitlines()
+    return names | {line.split()[0] for line in lines if line and line[0] != "#"}
+
+
+def by_hand() -> list[tuple[str, str, str, str]]:
+    """(name, license, purpose, source) of what somebody looked up."""
+    with BY_HAND.open(encoding="utf-8", newline="") as file:
+        return [tuple(row) for row in csv.reader(file)][1:]
 
 
 def python_packages() -> list[tuple[str, str, str]]:
@@ -78,6 +99,8 @@ def table() -> list[tuple[str, str, str]]:
     rows = python_packages()
     for lock in NPM_LOCKS:
         rows += npm_packages(lock)
+    looked_up = {row[0]: row[:3] for row in by_hand()}
+    rows = [row for row in rows if row[0] not in looked_up] + [*looked_up.values()]
     return sorted({row[0]: row for row in sorted(rows, reverse=True)}.values())
 
 

@@ -17,6 +17,7 @@ from examples import cli
 from tools import ROOT
 
 GUIDES = ("README.md", "CONTRIBUTING.md", "TRANSLATING.md")
+PLAIN = ("-C", "-D", "extensions=myst_parser")  # not the book's settings
 WRAPPED = """\
 ---
 orphan: true
@@ -46,16 +47,19 @@ def check(source: Path, out: Path, *settings: str) -> list[dict]:
     return [json.loads(line) for line in report.read_text("utf-8").splitlines()]
 
 
+def dead(records: list[dict]) -> list[dict]:
+    """The links that lead nowhere."""
+    return [one for one in records if one["status"] in ("broken", "timeout")]
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out, guides = Path(folder, "pages"), Path(folder, "guides")
         guides.mkdir()
         (guides / "index.md").write_text(guides_page(), "utf-8")
         records = check(ROOT, out)
-        records += check(
-            guides, Path(folder, "out"), "-C", "-D", "extensions=myst_parser"
-        )
-    bad = [one for one in records if one["status"] in ("broken", "timeout")]
+        records += check(guides, Path(folder, "out"), *PLAIN)
+    bad = dead(records)
     for one in records:
         if one in bad or one["status"] == "redirected":
             print(f"{one['status']:<10} {one['filename']}: {one['uri']} {one['info']}")

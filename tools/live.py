@@ -5,6 +5,7 @@ The Chinese preview marks what is not translated yet, so that a translator sees 
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,8 +26,26 @@ WATCHED = (
 IGNORED = ("_build/*", ".venv/*", "node_modules/*", "*.mo", ".git/*")
 
 
-def command(language: str, port: int, page: str) -> list[str]:
-    """The sphinx-autobuild command line; ValueError-free: paths are checked by `main`."""
+def settings(language: str) -> list[str]:
+    """What a preview sets: the language, and classes that say what is translated (`book.css` shows them)."""
+    if language == "en":
+        return []
+    return ["-D", f"language={language}", "-D", "translation_progress_classes=1"]
+
+
+def page_of(name: str) -> str:
+    """The page that somebody names, by its own path or its catalog's, without suffix."""
+    page = name.removesuffix(".md").removesuffix(".po")
+    page = re.sub(r"^locale/\w+/LC_MESSAGES/", "", page)
+    if not (ROOT / f"{page}.md").is_file():
+        raise cli.CommandError(
+            f"there is no page {page}.md (PAGE=chapters/bottlenecks/kv-cache)"
+        )
+    return page
+
+
+def command(language: str, port: int) -> list[str]:
+    """The sphinx-autobuild command line."""
     words = [
         sys.executable,
         "-m",
@@ -39,8 +58,7 @@ def command(language: str, port: int, page: str) -> list[str]:
     ]
     words += [word for folder in WATCHED for word in ("--watch", str(ROOT / folder))]
     words += [word for glob in IGNORED for word in ("--ignore", str(ROOT / glob))]
-    if language != "en":
-        words += ["-D", f"language={language}", "-D", "translation_progress_classes=1"]
+    words += settings(language)
     return [*words, str(ROOT), str(ROOT / "_build" / f"live-{language}")]
 
 
@@ -50,20 +68,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--page", default="index")
     options = parser.parse_args(argv)
-    page = options.page.removesuffix(".md").removesuffix(".po")
-    page = page.removeprefix("locale/zh_CN/LC_MESSAGES/")
-    if not (ROOT / f"{page}.md").is_file():
-        raise cli.CommandError(
-            f"there is no page {page}.md (PAGE=chapters/bottlenecks/kv-cache)"
-        )
+    page = page_of(options.page)
     print(
         f"http://localhost:{options.port}/{page}.html once the first build is done",
         flush=True,
     )
     try:
-        raise SystemExit(
-            subprocess.run(command(options.language, options.port, page)).returncode
-        )
+        done = subprocess.run(command(options.language, options.port))
+        raise SystemExit(done.returncode)
     except KeyboardInterrupt:
         print()
 

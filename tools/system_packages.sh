@@ -13,17 +13,24 @@ while read -r package purpose; do
 done <system-packages.txt
 
 if ! command -v dpkg-query >/dev/null; then
-  if [ "$(uname)" = Darwin ]; then
-    # A Mac has no apt: what counts is whether the programs are there.
-    for program in xelatex latexmk rsvg-convert; do
-      command -v "$program" >/dev/null && continue
-      echo "missing: $program. Install: brew install --cask mactex-no-gui font-noto-serif-cjk-sc font-noto-sans-cjk-sc && brew install librsvg" >&2
-      exit 3
-    done
-    exit 0
-  fi
-  echo "missing: a system with apt. Install by hand what system-packages.txt lists (TeX Live with xetex, librsvg, Noto CJK)" >&2
-  exit 3
+  # No apt: what counts is whether the programs are there.
+  programs=()
+  for asked in "$@"; do
+    case $asked in
+      pdf) programs+=(xelatex latexmk rsvg-convert) ;;
+      gates) programs+=(msgfmt) ;;
+    esac
+  done
+  for program in ${programs[@]+"${programs[@]}"}; do
+    command -v "$program" >/dev/null && continue
+    hint="what system-packages.txt lists (TeX Live with xetex, librsvg, Noto CJK, gettext)"
+    if [ "$(uname)" = Darwin ]; then
+      hint="brew install --cask mactex-no-gui font-noto-serif-cjk-sc font-noto-sans-cjk-sc && brew install librsvg gettext"
+    fi
+    echo "missing: $program. Install: $hint" >&2
+    exit 3
+  done
+  exit 0
 fi
 
 missing=()

@@ -14,13 +14,24 @@ from tools import ROOT, serve
 from settings import setting  # isort: skip
 
 SITE = Path(os.environ.get("BOOK_SITE", ROOT / "_build" / "site"))
-# Every page of every edition; the page for what is not there has no style where the site was built for a
-# folder of its host and is served at the root.
+
+
+def of_book(path: Path) -> bool:
+    """Whether a file of the site is a page to look at.
+
+    The page for what is not there has no style where the site was built for a folder of its host and is
+    served at the root; a page that moved leaves one behind that only leads on.
+    """
+    if "pagefind" in path.parts:
+        return False
+    if path.name == "404.html" and urlsplit(setting("baseurl")).path:
+        return False
+    return '<meta http-equiv="refresh"' not in path.read_text("utf-8")
+
+
+# Every page of every edition.
 PAGES = sorted(
-    path.relative_to(SITE).as_posix()
-    for path in SITE.rglob("*.html")
-    if "pagefind" not in path.parts
-    and (path.name != "404.html" or not urlsplit(setting("baseurl")).path)
+    path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if of_book(path)
 )
 CHROMIUM = Path(os.environ.get("BOOK_CHROMIUM", "/usr/bin/chromium"))
 FLAGS = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -27,11 +29,28 @@ KEPT = re.compile(
 STEMS = sorted(figures.catalog())
 
 
+def stale(stem: str, folder: Path) -> list[str]:
+    """Files of a figure that are not what its function draws."""
+    return [
+        name
+        for name, svg in figures.draw(stem)
+        if (folder / name).read_text(encoding="utf-8") != svg
+    ]
+
+
 @pytest.mark.parametrize("stem", STEMS)
 def test_figure_is_fresh(stem):
-    for name, svg in figures.draw(stem):
-        committed = (style.FOLDER / name).read_text(encoding="utf-8")
-        assert svg == committed, f"{name} is stale: run `make figures`"
+    assert not stale(stem, style.FOLDER), "run `make figures`"
+
+
+def test_the_look_for_stale_figures_bites(tmp_path):
+    names = [style.file_name(STEMS[0], language) for language in figures.LANGUAGES]
+    for name in names:
+        shutil.copy(style.FOLDER / name, tmp_path)
+    assert stale(STEMS[0], tmp_path) == []
+    drawn = (tmp_path / names[1]).read_text("utf-8")
+    (tmp_path / names[1]).write_text(drawn.replace("<path", "<path ", 1), "utf-8")
+    assert stale(STEMS[0], tmp_path) == [names[1]]
 
 
 def test_no_figure_without_a_function():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from examples import cli
@@ -15,17 +18,30 @@ def test_there_are_outputs():
     assert FILES
 
 
+def fresh(path: Path) -> tuple[bool, float]:
+    """Whether a file holds what its command prints, timings apart, and the seconds that this took."""
+    printed, seconds = outputs.run(path)
+    shown = path.read_text(encoding="utf-8")
+    return outputs.normalised(printed) == outputs.normalised(shown), seconds
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_output_is_fresh_and_quick(path):
-    shown = path.read_text(encoding="utf-8")
-    printed, seconds = outputs.run(path)
-    assert outputs.normalised(printed) == outputs.normalised(shown), (
-        "run `make outputs`"
-    )
+    same, seconds = fresh(path)
+    assert same, "run `make outputs`"
     for _ in range(TRIES):  # programs beside it may take the memory's bandwidth
         if seconds >= outputs.LIMIT:
             seconds = outputs.run(path)[1]
     assert seconds < outputs.LIMIT
+
+
+def test_the_look_for_stale_outputs_bites(tmp_path):
+    path = tmp_path / "kv-cache--models.txt"
+    shutil.copy(outputs.FOLDER / path.name, path)
+    assert fresh(path)[0]
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("1", "2", 1), "utf-8")
+    assert path.read_text("utf-8") != text and not fresh(path)[0]
 
 
 def test_only_timings_are_masked():

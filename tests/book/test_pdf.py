@@ -12,17 +12,15 @@ from pathlib import Path
 import polib
 import pytest
 from pypdf import PdfReader
-from pypdf.generic import Destination
 
 from examples.cli import CommandError
+from tests.book import pdf_look
 from tools import LANGUAGES, ROOT, pdf
 
 FOLDER = Path(os.environ.get("BOOK_PDF", ROOT / "_build" / "pdf"))
 HEADS = {"en": r"Chapter\s*1", "zh_CN": r"第\s*1\s*章"}
 FIGURES = {"en": r"Figure\s*1\.1\b", "zh_CN": r"图\s*1\.1\b"}
-BACK = {"en": "Glossary", "zh_CN": "术语表"}
 IN_A_FIGURE = {"en": "without a cache", "zh_CN": "无缓存"}
-LEFT_OVER = ("{{", "}}", "\\val", "%{", "{val}", "{term}", "{ref}", "**")
 
 needs_pdf = pytest.mark.built
 
@@ -46,25 +44,29 @@ def listed(page: str) -> list[str]:
     return [(Path(page).parent / name).with_suffix(".md").as_posix() for name in names]
 
 
-# The first part and its first chapter, as bookmarks name them.
-FIRST_PART = next(p for p in listed("index.md") if p.endswith("/index.md"))
-PART = {"en": "Part I {}", "zh_CN": "第一部分 {}"}
-PART = {
-    code: PART[code].format(title) for code, title in first_title(FIRST_PART).items()
+NUMERALS = {
+    "en": "I II III IV V VI VII VIII".split(),
+    "zh_CN": list("一二三四五六七八"),
 }
-CHAPTER = {code: f"1 {t}" for code, t in first_title(listed(FIRST_PART)[0]).items()}
+PART = {"en": "Part {} {}", "zh_CN": "第{}部分 {}"}
 
 
-def without_code(page) -> str:
-    """The page's text but for what is set in the typewriter face: code may hold braces."""
-    pieces = []
-
-    def keep(text, _user, _matrix, font, _size):
-        if "Mono" not in str((font or {}).get("/BaseFont", "")):
-            pieces.append(text)
-
-    page.extract_text(visitor_text=keep)
-    return "".join(pieces)
+def in_order(language: str) -> list[tuple[int, str]]:
+    """The bookmarks that the toctrees call for: pages and parts at depth 0, chapters at depth 1."""
+    marks, part, chapter = [], 0, 0
+    for page in listed("index.md"):
+        title = first_title(page)[language]
+        if not page.endswith("/index.md"):
+            marks.append((0, title))
+        elif Path(page).parent.name == "appendix":
+            marks += [(0, first_title(one)[language]) for one in listed(page)]
+        else:
+            marks.append((0, PART[language].format(NUMERALS[language][part], title)))
+            part += 1
+            for one in listed(page):
+                chapter += 1
+                marks.append((1, f"{chapter} {first_title(one)[language]}"))
+    return marks
 
 
 @pytest.fixture(scope="module", params=list(HEADS))
@@ -76,23 +78,11 @@ def book(request):
     return request.param, reader, text
 
 
-def flat(outline, level: int = 0) -> list[tuple[int, str]]:
-    """The bookmarks with their depths, in order."""
-    titles = []
-    for item in outline:
-        if isinstance(item, list):
-            titles += flat(item, level + 1)
-        else:
-            titles.append((level, " ".join(str(item.title).split())))
-    return titles
-
-
 @needs_pdf
 def test_title_author_and_language(book):
     language, reader, _ = book
-    assert reader.metadata.title == LANGUAGES[language].title
-    assert LANGUAGES[language].title in reader.metadata.author
-    assert reader.trailer["/Root"]["/Lang"] == LANGUAGES[language].code
+    edition = LANGUAGES[language]
+    assert not list(pdf_look.information(reader, edition.title, edition.code))
 
 
 @needs_pdf
@@ -112,22 +102,18 @@ def test_front_matter_has_roman_numbers_and_the_first_part_is_page_one(book):
     assert labels[0] == "i" and not [
         label for label in labels if labels.count(label) > 1
     ]
-    part = PART[language].split()[-1]
-    assert part in reader.pages[first].extract_text()
+    part = next(page for page in listed("index.md") if page.endswith("/index.md"))
+    assert first_title(part)[language] in reader.pages[first].extract_text()
 
 
 @needs_pdf
 def test_bookmarks_are_the_book_s_own_order(book):
     language, reader, _ = book
-    marks = flat(reader.outline)
-    depth = {title: level for level, title in marks}
-    assert depth[PART[language]] == 0
-    assert depth[CHAPTER[language]] == 1
-    assert any(level == 2 and title.startswith("1.1 ") for level, title in marks)
-    assert depth[BACK[language]] == 0, "the back matter is not inside the last part"
-    order = [title for _, title in marks]
-    assert order.index(PART[language]) < order.index(CHAPTER[language])
-    assert order.index(CHAPTER[language]) < order.index(BACK[language])
+    assert not list(pdf_look.bookmarks(reader, in_order(language)))
+    assert any(
+        level == 2 and title.startswith("1.1 ")
+        for level, title in pdf_look.flat(reader.outline)
+    )
 
 
 @needs_pdf
@@ -163,56 +149,20 @@ def test_the_figures_speak_the_language(book):
 
 @needs_pdf
 def test_no_markup_shows(book):
-    _, reader, _ = book
-    shown = {
-        number: marks
-        for number, page in enumerate(reader.pages, start=1)
-        if (marks := [mark for mark in LEFT_OVER if mark in without_code(page)])
-    }
-    assert not shown
+    assert not list(pdf_look.markup(book[1]))
 
 
 @needs_pdf
 def test_every_font_is_embedded(book):
     language, reader, _ = book
-    found = set()
-    for page in reader.pages:
-        resources = [page["/Resources"]]
-        for outer in (page["/Resources"].get("/XObject") or {}).values():  # figures
-            resources.append(outer.get_object().get("/Resources") or {})
-        for fonts in (one.get_object().get("/Font") or {} for one in resources):
-            for font in fonts.values():
-                font = font.get_object()
-                inner = font.get("/DescendantFonts", [font])[0].get_object()
-                if font["/Subtype"] == "/Type3":  # drawn in the file itself
-                    continue
-                descriptor = inner["/FontDescriptor"].get_object()
-                found.add(str(font["/BaseFont"]))
-                kinds = ("/FontFile", "/FontFile2", "/FontFile3")
-                assert any(kind in descriptor for kind in kinds), font
     wanted = ["TeXGyrePagella", "TeXGyreHeros", "DejaVuSansMono", "NotoSerifCJK"]
     wanted += ["NotoSansCJK"] if language == "zh_CN" else []
-    for family in wanted:
-        assert any(family.lower() in name.lower() for name in found), (family, found)
+    assert not list(pdf_look.fonts(reader, wanted))
 
 
 @needs_pdf
 def test_links_inside_lead_somewhere(book):
-    _, reader, _ = book
-    names, links = reader.named_destinations, 0
-    for page in reader.pages:
-        for annotation in page.get("/Annots") or []:
-            link = annotation.get_object()
-            action = link.get("/A") or {}
-            goal = (
-                action.get("/D") if action.get("/S") == "/GoTo" else link.get("/Dest")
-            )
-            if goal is not None and not isinstance(goal, list):
-                links += 1
-                assert isinstance(names.get(str(goal)), Destination), goal
-            if action.get("/S") == "/URI":
-                assert re.match(r"https?://|mailto:", str(action["/URI"])), action
-    assert links > 50
+    assert not list(pdf_look.links(book[1], least=51))
 
 
 # What judges the log --------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Its chapter bears a slug of the real book, so that `{val}` finds numbers that th
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import shutil
@@ -95,7 +96,7 @@ A caption for the dot.
   - it fits
 :::
 
-```bash
+```sh
 make book
 python -m examples.kv_cache
 ```
@@ -180,6 +181,7 @@ CHINESE = {
 def _whole() -> Path:
     """The undamaged book, written once a session with its catalogs."""
     folder = Path(tempfile.mkdtemp(prefix="toy-book-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for name, text in FILES.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

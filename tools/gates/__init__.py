@@ -15,9 +15,11 @@ from tools.gates import (
     inline,
     layout,
     listings,
+    orphans,
     quantities,
     redirects,
     shell,
+    source,
     terms,
     typography,
 )
@@ -27,7 +29,9 @@ Gate = Callable[[Book], Iterator[str]]
 
 GATES: dict[str, Gate] = {
     "layout: names, labels, files": layout.faults,
+    "orphans: a file has its kind and its page": orphans.faults,
     "layout: nothing unfinished": layout.unfinished,
+    "source: clean lines, no reStructuredText": source.faults,
     "listings: included by name, all shown": listings.faults,
     "shell: typed lines parse and name what exists": shell.faults,
     "quantities: computed or measured, not typed": quantities.faults,

@@ -18,9 +18,15 @@ from tools import LANGUAGES
 
 # As in conf.py (a test compares them): what the pages are written in.
 SYNTAX = frozenset({"amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"})
-# Directives whose content is prose; the content of others is code, data or a list of pages.
-OF_PROSE = "admonition figure table list-table glossary note tip warning important dropdown grid grid-item-card card".split()
+# Directives whose content is code, data or a list of pages; that of every other one is prose.
+NOT_PROSE = frozenset(
+    "bibliography checked code code-block code-cell editions eval-rst image include "
+    "literalinclude math parsed-literal raw sourcecode toctree".split()
+)
+GUIDES = ("README.md", "CONTRIBUTING.md", "TRANSLATING.md")
 OPTION = re.compile(r"^:[\w-]+:.*$")
+# Options whose value a reader gets to see or hear.
+SAID = re.compile(r"^:(?:alt|caption):[ \t]+(?P<text>.+)$")
 ROLE_TARGET = re.compile(r"^(?P<text>.*?)\s*<(?P<target>[^<>]+)>$", re.DOTALL)
 
 
@@ -47,6 +53,11 @@ def inline_tokens(text: str) -> tuple[Token, ...]:
     return tuple(found)
 
 
+def plain(text: str) -> str:
+    """The words of a message: no code, math or role."""
+    return "".join(t.content for t in inline_tokens(text) if t.type == "text")
+
+
 def target(role_content: str) -> tuple[str, str]:
     """What a role shows and what it points to: `KV 缓存 <KV cache>` or one word for both."""
     if match := ROLE_TARGET.match(role_content):
@@ -54,25 +65,60 @@ def target(role_content: str) -> tuple[str, str]:
     return role_content, " ".join(role_content.split())
 
 
-def passages(text: str, line: int = 1, exercise: bool = False) -> Iterator[Passage]:
-    """The prose of a page, directives of prose included."""
+@dataclass(frozen=True)
+class Directive:
+    """A fence that is one: its options as lines, and its content without them."""
+
+    name: str
+    title: str
+    options: tuple[str, ...]
+    body: str
+
+
+def directive(token: Token) -> Directive | None:
+    """The directive that a block is, if it is one."""
+    name, _, title = token.info.strip().partition(" ")
+    if token.type not in ("colon_fence", "fence") or not name.startswith("{"):
+        return None
+    lines = token.content.split("\n")
+    options = []
+    while lines and (OPTION.match(lines[0]) or (options and not lines[0])):
+        options.append(lines.pop(0))
+    return Directive(name.strip("{}"), title, tuple(options), "\n".join(lines))
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a page: its line, its token, whether it stands in an exercise."""
+
+    line: int
+    token: Token
+    exercise: bool
+
+
+def blocks(text: str, line: int = 1, exercise: bool = False) -> Iterator[Block]:
+    """Every block of a page, those inside quotes, lists and directives of prose included."""
     for token in parser().parse(text):
         at = line + (token.map[0] if token.map else 0)
+        found = directive(token)
+        inside = exercise or bool(found and ":class: exercise" in found.options)
+        yield Block(at, token, inside)
+        if found and found.name not in NOT_PROSE:
+            yield from blocks(found.body, at + 1 + len(found.options), inside)
+
+
+def passages(text: str) -> Iterator[Passage]:
+    """The prose of a page: captions and text alternatives included."""
+    for block in blocks(text):
+        line, token, exercise = block.line, block.token, block.exercise
         if token.type == "inline":
-            yield Passage(at, tuple(token.children or ()), exercise)
-        elif token.type in ("colon_fence", "fence"):
-            name, _, title = token.info.strip().partition(" ")
-            if name.strip("{}") not in OF_PROSE or not name.startswith("{"):
-                continue
-            lines = token.content.split("\n")
-            options = []
-            while lines and (OPTION.match(lines[0]) or (options and not lines[0])):
-                options.append(lines.pop(0))
-            inside = exercise or ":class: exercise" in options
-            if title:
-                yield Passage(at, inline_tokens(title), inside)
-            body = "\n".join(lines)
-            yield from passages(body, at + 1 + len(options), inside)
+            yield Passage(line, tuple(token.children or ()), exercise)
+        elif found := directive(token):
+            if found.title and found.name not in NOT_PROSE:
+                yield Passage(line, inline_tokens(found.title), exercise)
+            for number, option in enumerate(found.options, start=line + 1):
+                if said := SAID.match(option):
+                    yield Passage(number, inline_tokens(said["text"]), exercise)
 
 
 @dataclass(frozen=True)
@@ -85,6 +131,11 @@ class Book:
     def pages(self) -> list[Path]:
         """The cover and every page, in the order of their paths."""
         return [self.root / "index.md", *sorted((self.root / "chapters").rglob("*.md"))]
+
+    @property
+    def guides(self) -> list[Path]:
+        """What an author or translator reads before the first change."""
+        return [path for name in GUIDES if (path := self.root / name).is_file()]
 
     @property
     def slugs(self) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import polib
 
 from tools.gates.book import Book, shortened
 
+MSGFMT = "msgfmt"
 INTERFACE = {"sphinx.po", "booktheme.po"}  # words of the theme, not of a page
 # An English fix from outside may land before its translation: at most three pages, each with the
 # notice that the page shows; a release needs the list empty, and our own changes leave it empty.
@@ -18,11 +20,13 @@ MOST_UNTRANSLATED = 3
 
 
 def well_formed(path: Path) -> str:
-    """What GNU msgfmt has against a catalog; "" when nothing.
+    """What GNU msgfmt has against a catalog; "" when nothing, or where there is no msgfmt (`faults` says so once).
 
     Not `-c`: it takes "80% of" for a format and then refuses correct Chinese.
     """
-    command = ["msgfmt", "--check-header", "--check-domain", "-o", "/dev/null"]
+    if not shutil.which(MSGFMT):
+        return ""
+    command = [MSGFMT, "--check-header", "--check-domain", "-o", "/dev/null"]
     done = subprocess.run(
         [*command, str(path)], capture_output=True, text=True, check=False
     )
@@ -35,7 +39,11 @@ def of_catalog(path: Path) -> Iterator[str]:
     if fault := well_formed(path):
         yield f"msgfmt: {fault[:200]}"
         return
-    catalog = polib.pofile(str(path), encoding="utf-8")
+    try:
+        catalog = polib.pofile(str(path), encoding="utf-8")
+    except (OSError, ValueError) as error:
+        yield f"is no catalog: {error}"
+        return
     for entry in catalog:
         if entry.obsolete:
             yield f"obsolete: {shortened(entry.msgid)}"
@@ -48,6 +56,8 @@ def of_catalog(path: Path) -> Iterator[str]:
 
 
 def faults(book: Book) -> Iterator[str]:
+    if not shutil.which(MSGFMT):
+        yield f"there is no {MSGFMT} on this machine to try the catalogs; install gettext"
     if len(UNTRANSLATED) > MOST_UNTRANSLATED:
         yield f"UNTRANSLATED names {len(UNTRANSLATED)} pages; at most {MOST_UNTRANSLATED}"
     pages = {p.relative_to(book.root).with_suffix(".po") for p in book.pages}

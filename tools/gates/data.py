@@ -14,6 +14,11 @@ from tools.gates.book import Book
 
 DATE = {"type": "string", "pattern": r"^20\d\d-[01]\d-[0-3]\d$"}
 TEXT = {"type": "string", "minLength": 3}
+# An NVIDIA card is told with its driver: "NVIDIA H200, 139.8 GiB, driver 580.159.04".
+DEVICE = TEXT | {
+    "if": {"pattern": "NVIDIA"},
+    "then": {"pattern": r"\bdriver \d"},
+}
 NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 5}
 POINT = {
     "type": "object",
@@ -36,7 +41,7 @@ MEASUREMENT = {
     "required": ["command", "device", "versions", "date", "unit", "points"],
     "properties": {
         "command": {"type": "string", "pattern": r"^python -m examples\.[\w.]+( .*)?$"},
-        "device": TEXT,
+        "device": DEVICE,
         "versions": {
             "type": "object",
             "required": ["python"],

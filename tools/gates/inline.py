@@ -9,20 +9,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from markdown_it.token import Token
 
-from tools.gates.book import Book, inline_tokens, shortened, target
+from tools.gates.book import Book, blocks, inline_tokens, plain, shortened, target
+from tools.gates.numbers import of_numbers
 
 TEX = re.compile(r"\\[a-zA-Z]+(?:\{[\w.-]*--[\w.-]+\})?")
 TEX_WORDS = re.compile(r"\\text\{[^{}]*\}")
 IN_ALT = re.compile(r"%\{[^}]*\}")
-NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 # What must not be left in the text once markup is parsed. A star may stand alone (a footnote mark).
 LEFT_OVER = re.compile(r"\*\*|`|\{[a-z]+\}|\]\(|(?<!\\)\$|\{\{|\}\}|</?[a-z]+>")
 # Bold that holds nothing but these has closed in the wrong place.
 LONE = re.compile(r"^[\s和与及或、，。：；（）()]*$")
-BIG = ("billion", "trillion", "million", "thousand")  # the digits change with the word
 
 
 def kinds(text: str) -> Counter:
@@ -49,20 +49,9 @@ def kinds(text: str) -> Counter:
             found["HTML", token.content] += 1
     words = plain(text)
     found.update(("TeX", one) for one in TEX.findall(words))
-    found.update(("value in alt text", one) for one in IN_ALT.findall(words))
+    # Not in its words: a text that begins with `%` would be a comment on a page.
+    found.update(("value in alt text", one) for one in IN_ALT.findall(text))
     return found
-
-
-def plain(text: str) -> str:
-    """The words of a message: no code, math or role."""
-    return "".join(t.content for t in inline_tokens(text) if t.type == "text")
-
-
-def numbers(text: str) -> set[str]:
-    """Numbers that the words of a message hold, values in alt text and TeX names apart."""
-    return {
-        n.replace(",", "") for n in NUMBER.findall(TEX.sub(" ", IN_ALT.sub(" ", text)))
-    }
 
 
 def misplaced(tokens: tuple[Token, ...]) -> Iterator[str]:
@@ -98,16 +87,40 @@ def of_message(english: str, translated: str) -> Iterator[str]:
     yield from misplaced(inline_tokens(translated))
     if "\n" in translated.strip("\n") and "\n" not in english.strip("\n"):
         yield "a line break inside: it becomes a space between two characters"
-    if not any(word in english for word in BIG):
-        for lost in sorted(numbers(plain(english)) - numbers(words)):
-            yield f"the number {lost} is missing"
+    yield from of_numbers(english, translated)
+
+
+def of_formula(english: str, translated: str) -> Iterator[str]:
+    """A displayed formula stays as it is, but for the words in `\\text{}`."""
+    ours, theirs = (
+        "".join(TEX_WORDS.sub(r"\\text{}", one).split())
+        for one in (english, translated)
+    )
+    if ours != theirs:
+        yield "another formula; only what stands in \\text{} is translated"
+
+
+def formulas(page: Path) -> set[str]:
+    """The displayed formulas of a page, without blanks."""
+    if not page.is_file():
+        return set()
+    kinds = ("math_block", "math_block_label", "amsmath")
+    found = (block.token for block in blocks(page.read_text("utf-8")))
+    return {"".join(one.content.split()) for one in found if one.type in kinds}
 
 
 def faults(book: Book) -> Iterator[str]:
     for language in book.languages:
+        folder = book.messages(language)
         for path, catalog in book.catalogs(language):
+            page = (book.root / path.relative_to(folder)).with_suffix(".md")
+            displayed = formulas(page)
             for entry in catalog:
-                if entry.translated():
-                    for fault in of_message(entry.msgid, entry.msgstr):
-                        where = f"{book.name(path)}: “{shortened(entry.msgid, 40)}”"
-                        yield f"{where}: {fault}"
+                if not entry.translated():
+                    continue
+                found = list(of_message(entry.msgid, entry.msgstr))
+                if "".join(entry.msgid.split()) in displayed:
+                    found += of_formula(entry.msgid, entry.msgstr)
+                for fault in found:
+                    where = f"{book.name(path)}: “{shortened(entry.msgid, 40)}”"
+                    yield f"{where}: {fault}"

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.gates.book import Book
+from tools.gates.book import Book, blocks, directive
 
-FENCE = re.compile(r"^\s*(`{3,}|:{3,}|~{3,})[ \t]*(?P<info>\S.*)$", re.MULTILINE)
-TYPED = re.compile(
-    r"^(python|py|python3|pycon|ipython)\b|^\{(code-block|code|sourcecode|code-cell)\}\s*"
-    r"(python|py|python3|pycon|ipython)\b"
-)
+# What a page may hold as typed: lines for a shell, which the gate `shell` tries. All else is included.
+LANGUAGE = "sh"
+OF_CODE = (
+    "code code-block code-cell sourcecode parsed-literal raw eval-rst prompt doctest"
+).split()
 INCLUDE = re.compile(
     r"\{literalinclude\} (?P<path>\S+)\n(?P<options>(?:[ \t]*:[\w-]+:.*\n)*)"
 )
@@ -49,12 +49,26 @@ def cut(source: str, options: dict[str, str]) -> list[str] | str:
     return lines
 
 
+def typed(text: str) -> Iterator[str]:
+    """Code that stands on a page itself, whatever it stands in."""
+    for block in blocks(text):
+        token, found = block.token, directive(block.token)
+        if token.type == "code_block":
+            yield f"{block.line}: an indented block is code; include it from a file"
+        elif token.type == "html_block":
+            yield f"{block.line}: HTML typed into prose; write a directive"
+        elif token.type == "fence" and not found and token.info.strip() != LANGUAGE:
+            kind = token.info.strip() or "code"
+            yield f"{block.line}: {kind} typed into prose; include it from a file"
+        elif found and found.name in OF_CODE and found.title != LANGUAGE:
+            kind = found.title or found.name
+            yield f"{block.line}: {kind} typed into prose; include it from a file"
+
+
 def of_page(book: Book, page: Path) -> Iterator[str]:
     text, name = page.read_text("utf-8"), book.name(page)
-    for match in FENCE.finditer(text):
-        if TYPED.match(match["info"]):
-            line = text.count("\n", 0, match.start()) + 1
-            yield f"{name}:{line}: Python typed into prose; include it from a file"
+    for fault in typed(text):
+        yield f"{name}:{fault}"
     for match in INCLUDE.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
         options = dict(OPTION.findall(match["options"]))

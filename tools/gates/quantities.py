@@ -13,13 +13,17 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from markdown_it.token import Token
+
 from examples import values
 from tools.gates.book import Book, Passage, passages
 
 GIVEN = Path(__file__).parent / "given.toml"
 UNIT = (
-    r"(?:[KMGT]iB|[kMGT]B)(?:/s)?|[kMGTP]?FLOP(?:/s|/B)?|[mµun]?s|min|h|[kM]?Hz"
-    r"|(?<=[ \u00a0])B|bytes|(?:milli|micro)?seconds?|percent|tokens?/s|requests?/s|[kMm]?W|[kM]?J|%|×|x"
+    r"(?:[KMGTP]iB|[kMGTP]B)(?:/s)?|[kMGT]?(?:bit/s|b/s|bps)|[kMGTPE]?FLOP(?:/s|/B|S|s)?|T?OPS"
+    r"|[mµun]?s|min|h|[kMG]?Hz|(?<=[ \u00a0])B|bytes|(?:milli|micro|nano)?seconds?|minutes?|hours?|days?"
+    r"|(?:tok(?:en)?s?|requests?)(?:/s| (?:per|a) (?:second|minute|hour|day))"
+    r"|percent|[kMm]?Wh?|[kM]?J|°[CF]|%|×|x"
 )
 QUANTITY = re.compile(
     rf"(?<![\w.,-])(\d[\d,]*(?:\.\d+)?)(?:[ \u00a0\u202f-]?)({UNIT})(?![\w/])"
@@ -56,22 +60,41 @@ def computed(slug: str) -> dict[str, str]:
 
 
 SENTENCE = re.compile(r"(?<=[.?!:;])\s+")
-CITED = "\x00"
+CITED, OTHER = "\x00", "\x01"
+ALONE = re.compile(rf"\d[\d,.]*\s*(?:{UNIT})?")
+VALUE = re.compile(r"%\{[^}]*\}")
+TEX = (
+    (re.compile(r"\\(?:text|mathrm|mathbf)\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\\[,;: !]|~"), " "),
+    (re.compile(r"\\times"), "×"),
+    (re.compile(r"[\\{}]"), ""),
+)
+
+
+def in_words(tex: str) -> str:
+    """A formula that is a number or a quantity, as it shows; any other is no part of a typed number."""
+    for pattern, shown in TEX:
+        tex = pattern.sub(shown, tex)
+    return tex.strip() if ALONE.fullmatch(tex.strip()) else OTHER
+
+
+def shown(token: Token) -> str:
+    """What a token adds to the words of a sentence; emphasis and links add nothing of their own."""
+    if token.type in ("text", "image"):
+        return VALUE.sub(OTHER, token.content)
+    if token.type in ("softbreak", "hardbreak"):
+        return " "
+    if token.type.endswith(("_open", "_close")) or token.type == "html_inline":
+        return ""
+    if token.type.startswith("math"):
+        return in_words(token.content)
+    cites = token.type == "myst_role" and token.meta["name"].startswith("cite")
+    return CITED if cites else OTHER  # else a value or code
 
 
 def sentences(passage: Passage) -> Iterator[str]:
     """The words of a passage, sentence by sentence, a mark where something is cited."""
-    words = []
-    for token in passage.tokens:
-        if token.type == "text":
-            words.append(token.content)
-        elif token.type in ("softbreak", "hardbreak"):
-            words.append(" ")
-        elif token.type == "myst_role" and token.meta["name"].startswith("cite"):
-            words.append(CITED)
-        else:
-            words.append("\x01")  # a value, a formula, code: no part of a typed number
-    yield from SENTENCE.split("".join(words))
+    yield from SENTENCE.split("".join(map(shown, passage.tokens)))
 
 
 def faults(book: Book) -> Iterator[str]:

@@ -7,26 +7,29 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.gates.book import Book
+from tools.gates.book import Book, blocks, directive
 
-GUIDES = ("README.md", "CONTRIBUTING.md", "TRANSLATING.md")
-BLOCK = re.compile(
-    r"^(?P<mark>`{3,}|:{3,})[ \t]*(?:\{code-block\}[ \t]*)?(?P<kind>bash|sh|shell|console)\b[^\n]*\n"
-    r"(?P<body>.*?)^(?P=mark)`*:*[ \t]*$",
-    re.MULTILINE | re.DOTALL,
+SHELLS = ("sh", "bash", "zsh", "shell", "console")
+INLINE = re.compile(
+    r"(?<!`)`((?:\w+=\S+ )*(?:make|(?:[\w./~-]*/)?python3? -m) [^`\n]+)`(?!`)"
 )
-INLINE = re.compile(r"(?<!`)`((?:make|python3? -m) [^`\n]+)`(?!`)")
 TARGET = re.compile(r"\bmake(?:[ \t]+-\S+)*((?:[ \t]+[a-z][\w-]*(?![\w=-]))+)")
 MODULE = re.compile(r"\bpython3? -m (examples[\w.]*|tools[\w.]*)")
 
 
 def commands(text: str) -> Iterator[tuple[int, str]]:
-    """Line numbers and scripts: fenced shell blocks (prompts taken off), and commands in a sentence."""
-    for match in BLOCK.finditer(text):
-        lines = [s for s in match["body"].splitlines() if not re.match(r"^:[\w-]+:", s)]
-        if match["kind"] == "console":
-            lines = [s[2:] for s in lines if s.startswith("$ ")]
-        yield text.count("\n", 0, match.start()) + 1, "\n".join(lines) + "\n"
+    """Line numbers and scripts: shell blocks (prompts taken off), and commands in a sentence."""
+    for block in blocks(text):
+        token, found = block.token, directive(block.token)
+        kind, body = token.info.strip(), token.content
+        if found:
+            kind = found.title if found.name.startswith("code") else ""
+            body = found.body
+        if token.type in ("fence", "colon_fence") and kind in SHELLS:
+            if kind == "console":
+                lines = body.splitlines()
+                body = "".join(f"{s[2:]}\n" for s in lines if s.startswith("$ "))
+            yield block.line, body
     for match in INLINE.finditer(text):
         yield text.count("\n", 0, match.start()) + 1, match[1] + "\n"
 
@@ -66,6 +69,5 @@ def of_file(book: Book, path: Path, known: set[str]) -> Iterator[str]:
 
 def faults(book: Book) -> Iterator[str]:
     known = targets(book)
-    guides = [book.root / name for name in GUIDES if (book.root / name).is_file()]
-    for path in [*book.pages, *guides]:
+    for path in [*book.pages, *book.guides]:
         yield from of_file(book, path, known)
