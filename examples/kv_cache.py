@@ -399,7 +399,8 @@ def of_memory() -> dict[str, str]:
     # All that was lost, but for what was free and less than a block.
     remainder = lost * token - known["free_bytes"]
     carried = (new["total_bytes"] - weights - remainder) // token // BLOCK * BLOCK
-    pool = VLLM_SHARE * known["total_bytes"]
+    # As the page's command gives it to the calculator.
+    pool = round(VLLM_SHARE * known["total_bytes"], -8)
     table = {
         "h100-tokens-lost": count(lost),
         "h100-bytes-lost": decimal_bytes(lost * token, "GB", 2),

@@ -206,9 +206,8 @@ def core(say: Say) -> Figure:
         right.plot(
             [p["chunk"] for p in points],
             [record.median(p) for p in points],
-            "o-",
+            "o",
             color=color,
-            lw=1.2,
         )
         right.axhline(record.median(calm), color=COLORS["decode"], lw=1.2)
         right.text(

@@ -14,7 +14,7 @@ from examples.values import count, decimal, quantity
 
 STEM = "prefill-and-decode--h100-arrival"
 SECOND = "prefill-and-decode--h200-arrival"  # the same on a second card
-BUDGETS = (15, 25, 60)  # ms between two tokens of those who are being answered
+BUDGETS = (20, 25, 60)  # ms between two tokens of those who are being answered
 
 
 def steps(chunk: int, stem: str = STEM) -> list[dict]:

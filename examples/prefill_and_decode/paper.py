@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from examples import record, request
 from examples.cli import CommandError
-from examples.predict import memory, roofline, shapes
+from examples.predict import flops, memory, roofline, shapes
 from examples.predict.roofline import Ceilings, Segment, Work
 from examples.predict.shapes import Shape
 from examples.values import count, decimal, decimal_bytes, quantity
@@ -91,6 +91,7 @@ def of_paper() -> dict[str, str]:
     one, many = work(shape, 1), work(shape, 8192)
     found = {
         "token-gflop": quantity(one.flop / 1e9, "GFLOP", 1),
+        "row-gflop": quantity(flops.matmul_flop_per_token(shape) / 1e9, "GFLOP", 1),
         "step-gb": decimal_bytes(one.bytes, "GB", 1),
         "intensity-1": decimal(one.intensity, 1),
         "intensity-8192": count(many.intensity),

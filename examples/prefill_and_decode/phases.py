@@ -132,5 +132,10 @@ def of_core() -> dict[str, str]:
     return found | {
         "core-ratio": count(max(rate.values()) / rate[1]),
         "core-ridge": decimal(ceiling["flop_per_s"] / ceiling["read_bytes_per_s"], 1),
+        "core-corner": count(
+            roofline.compute_bound_batch(
+                Ceilings.of(record.load("kv-cache--growth")), 4
+            )
+        ),
         "core-best": count(max(rate, key=rate.get)),
     }

@@ -72,6 +72,26 @@ def test_the_parts_of_a_step_make_the_whole():
     assert seen > 100
 
 
+def test_what_beats_its_prediction_is_a_kernel_by_little_or_a_step_s_energy():
+    for stem, (_, found) in RUNS.items():
+        for entry in found:
+            if entry.error < -1e-3:
+                kernel = stem.endswith("-roofline") and entry.error > -0.02
+                joules = stem.endswith("-energy") and entry.label.startswith("decode")
+                assert kernel or joules, (stem, entry.label)
+
+
+def test_one_gpu_run_is_not_of_random_weights_and_no_atlas_holds_it():
+    outside = {
+        stem: data
+        for stem, data in measurements.recorded().items()
+        if data["device"].startswith("NVIDIA") and stem not in RUNS
+    }
+    assert set(outside) == {"generation--h200-batch"}
+    assert outside["generation--h200-batch"]["unit"].startswith("token")
+    assert all("random weights" in data["model"] for data, _ in RUNS.values())
+
+
 def test_errors_are_those_of_the_files():
     _, found = RUNS["kv-cache--h100-memory"]
     assert max(abs(entry.error) for entry in found) < 1e-3, "bytes are exact"
