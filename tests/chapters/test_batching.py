@@ -155,7 +155,7 @@ def test_predictions_in_the_table_have_the_starts_of_the_kernels_at_that_context
         assert found == pytest.approx(point["predicted_with_starts_ms"], rel=1e-3)
 
 
-def test_the_corner_is_another_in_another_run_on_the_same_card():
+def test_the_corner_is_another_in_another_run():
     from examples.hardware import card as hardware_card
 
     other = Ceilings.of(record.load(hardware_card.CEILINGS))
