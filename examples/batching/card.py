@@ -110,6 +110,10 @@ def of_card() -> dict[str, str]:
     return found | {
         "products-share": quantity(1e5 * read / card.read_bytes_per_s, "%"),
         "kernels": count(sum(at(1, 512)["kernels"].values())),
+        **{
+            f"kernels-{batch}-2048": count(sum(at(batch, 2048)["kernels"].values()))
+            for batch in (1, 128)
+        },
     }
 
 
@@ -122,10 +126,12 @@ def by_bandwidth_ms(batch: int, context: int) -> float:
 
 def of_second() -> dict[str, str]:
     """What moves on a card with a faster and larger memory, and by how much its steps were mispredicted."""
+    first, second = (Ceilings.of(record.load(s)) for s in (paper.STEM, SECOND))
     found = {
-        "h200-compute-batch": count(
-            roofline.compute_bound_batch(Ceilings.of(record.load(SECOND)))
-        ),
+        "h200-bandwidth": quantity(second.read_bytes_per_s / 1e12, "TB/s", 2),
+        "h200-read-ratio": decimal(second.read_bytes_per_s / first.read_bytes_per_s, 2),
+        "h200-rate": quantity(second.flop_per_s / 1e12, "TFLOP/s"),
+        "h200-compute-batch": count(roofline.compute_bound_batch(second)),
         "h200-rest-1-512": quantity(rest_ms(at(1, 512, SECOND)), "ms", 1),
         "h200-products-256-512": quantity(
             at(256, 512, SECOND)["kernels_ms"]["products"], "ms", 1

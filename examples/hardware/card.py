@@ -14,6 +14,7 @@ CEILINGS, ROOFLINE = "hardware--h100-ceilings", "hardware--h100-roofline"
 # Of the H100 and the H200 (NVIDIA, Hopper whitepaper, 2022): processors, their local memory, the cache.
 SMS, SM_BYTES, L2_BYTES = 132, 256 * 2**10, 50 * 2**20
 ATTENTION, ENERGY = "hardware--h100-attention", "hardware--h100-energy"
+STEP = "kv-cache--h100-step"  # the plain step of other chapters, whose joules are here
 PRICE = 0.15  # of a kilowatt-hour, as exercise 4 sets it
 
 
@@ -173,4 +174,7 @@ def of_energy() -> dict[str, str]:
         **of_exercise(data["points"][0], "1"),
         **of_exercise(data["points"][2], "64"),
         "picojoule-flop": decimal(1e12 * prefill / work, 1),
+        "other-kernels": count(
+            sum(point(STEP, cached=True, context=1024)["kernels"].values())
+        ),
     }

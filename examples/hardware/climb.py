@@ -78,8 +78,8 @@ def of_ladder() -> dict[str, str]:
         ),
         "tokens": count(rung("eager")["tokens"]),
         "flip-most": decimal(max(gaps), 2),
-        "ladder-fold": decimal(
-            record.median(rung("transformers")) / record.median(rung("fused")), 1
+        "ladder-fold": count(
+            record.median(rung("transformers")) / record.median(rung("fused"))
         ),
         "graph-fold": decimal(
             record.median(rung("static")) / record.median(rung("graph")), 1
