@@ -121,6 +121,7 @@ def of_queue() -> dict[str, str]:
     long_run = queueing.long_run(0.8)
     table["wait-80-p99"] = decimal(percentile(long_run, 99), 1)
     table["wait-80-p50"] = decimal(percentile(long_run, 50), 1)
+    table["long-run"] = count(len(long_run))
     return table
 
 
@@ -146,6 +147,7 @@ def of_load(what: str, one: dict) -> dict[str, str]:
     return {
         f"{name}-rate": decimal(one["rate"], 2),
         f"{name}-service": milliseconds(one["service_ms"]),
+        f"{name}-deviation": milliseconds(one["service_deviation_ms"]),
         f"{name}-service-in-run": milliseconds(one["service_in_run_ms"]),
         f"{name}-utilization": percent(one["rate"] * one["service_in_run_ms"] / 1e3),
         f"{name}-predicted": milliseconds(one["predicted_ms"]),
@@ -299,6 +301,7 @@ def of_h100() -> dict[str, str]:
         user, card = h100(batch)
         table[f"h100-{batch}-user"] = quantity(user, "token/s")
         table[f"h100-{batch}-card"] = quantity(card, "token/s")
+        table[f"h100-{batch}-step"] = milliseconds(1e3 / user, 2)
     table["h100-fold-card"] = count(h100(256)[1] / h100(1)[1])
     table["h100-fold-user"] = decimal(h100(1)[0] / h100(256)[0], 1)
     llama = shapes.named("Llama-3.1-8B")

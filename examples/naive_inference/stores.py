@@ -13,7 +13,7 @@ from examples.predict import flops, memory, shapes
 from examples.predict.shapes import Shape
 from examples.values import binary, count, quantity
 
-STORED = 8192  # the context at which stores are compared
+STORED = 8192  # the context at which stores are compared, where the model reaches it
 
 
 class Store(NamedTuple):
@@ -88,7 +88,9 @@ def of_stores() -> dict[str, str]:
     table = {}
     for name in ("Llama-3.1-8B", "Llama-2-7B", "SmolLM2-135M"):
         shape, key = shapes.named(name), name.lower()
-        rows = {s.kept: s for s in stores(shape, STORED)}
+        context = min(STORED, shape.context)
+        rows = {s.kept: s for s in stores(shape, context)}
+        table[f"stored-{key}"] = count(context)
         nothing = rows["nothing"].flop
         for short, kept in (
             ("inputs", "inputs of the layers"),

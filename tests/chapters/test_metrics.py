@@ -256,6 +256,13 @@ def test_the_fast_simulation_is_lindleys_recursion():
     )
 
 
+def test_half_the_idle_share_more_than_doubles_the_wait():
+    for load_ in (0.1, 0.5, 0.8, 0.9, 0.98):
+        more = queueing.mean_wait((1 + load_) / 2, 1.0)
+        assert more > 2 * queueing.mean_wait(load_, 1.0)
+    assert queueing.long_run(0.95).mean() > 1.05 * queueing.mean_wait(0.95, 1.0)
+
+
 def test_variance_lengthens_the_wait_and_overload_has_none():
     assert queueing.mean_wait(0.5, 1.0) == 0.5
     assert queueing.mean_wait(0.5, 1.0, 1.0) == 1.0  # exponential service: M/M/1
@@ -527,6 +534,23 @@ def test_values_are_numbers_with_units():
 def test_the_running_request_is_the_one_that_was_recorded():
     counts = record.load("metrics--request")["counts"]
     assert counts == [request.PROMPT_TOKENS, request.ANSWER_TOKENS]
+
+
+def test_the_second_of_two_is_served_as_the_fifteen_alone_were():
+    _, first, second = (
+        line["moments_ms"] for line in record.load("metrics--request")["lines"]
+    )
+    alone = {m: numbers.point("request", metric=m)["samples"] for m in ("ttft", "tpot")}
+    assert min(alone["ttft"]) < second[1] - first[-1] < max(alone["ttft"])
+    assert min(alone["tpot"]) < (second[-1] - second[1]) / 7 < max(alone["tpot"])
+
+
+def test_the_arrivals_at_80_percent_were_kinder_than_average_and_kept_the_goal():
+    one = numbers.point("knee", load=0.8)
+    assert one["predicted_for_these_arrivals_ms"] < one["predicted_ms"]
+    assert (
+        numbers.met(one) >= numbers.GOAL > numbers.met(numbers.point("knee", load=0.9))
+    )
 
 
 def looked_up(name: str) -> str:

@@ -177,6 +177,12 @@ def test_keys_and_values_leave_a_cached_step_and_nothing_leaves_a_naive_one():
     assert rows["attention weights"].numbers == 32 * 32 * 8192
 
 
+def test_what_is_kept_of_a_model_is_compared_within_its_window():
+    assert number("stored-llama-2-7b") == shapes.named("Llama-2-7B").context == 4096
+    left = 2 * 2 * 32 * 4096**2 * 4095 / 1e12  # keys and values of the past, again
+    assert number("inputs-tflop-llama-2-7b") == pytest.approx(left, abs=0.03)
+
+
 def test_inputs_weigh_half_of_keys_and_values_only_where_heads_share_none():
     for name, ratio in (("Llama-2-7B", 0.5), ("Llama-3.1-8B", 2)):
         rows = {s.kept: s for s in stores.stores(shapes.named(name), 4096)}
@@ -319,6 +325,14 @@ def test_exercise_3():
 
 
 def test_exercise_4():
+    """From the two times as the page prints them."""
+    slopes = number("exercise-8k") / 8192, number("h100-16k") / 16384
+    delta = (slopes[1] - slopes[0]) / 8192
+    gamma = slopes[0] - delta * 8192
+    assert number("exercise-32k") == pytest.approx(
+        gamma * 32768 + delta * 32768**2, rel=1e-3
+    )
+    assert number("exercise-even") == pytest.approx(gamma / delta, rel=3e-3)
     assert number("exercise-32k") == pytest.approx(
         number("exercise-32k-measured"), rel=0.02
     )
