@@ -876,7 +876,7 @@ def of_gpu() -> dict[str, str]:
         "h200-same-most": count(len(bf16["samples"]) - differ[0]),
         "h200-same-predicted": count(len(bf16["samples"]) - bf16["predicted_differ"]),
         "h200-steps-unequal": count(max(bf16["samples"]) - start),
-        "h200-moved": decimal(moved, 3),
+        "h200-moved": decimal(moved, 4),
         "bench-answers": count(answers),
         "bench-tokens": count(tokens),
         "bench-differ": count(answers * (1 - (1 - flip) ** tokens)),
