@@ -47,6 +47,8 @@ CHINESE = {
     "Search the book": "搜索全书",
     "Type a word or two": "输入一两个词",
     "{n} results": "{n} 条结果",
+    "1 result": "1 条结果",
+    "More results": "更多结果",
     "Nothing found": "没有找到",
     "Search needs a web server: run `make serve`.": "搜索需要网页服务：运行 make serve。",
     "Show or hide the book's contents": "显示或隐藏全书目录",
