@@ -57,6 +57,8 @@ CHINESE = {
     "Show or hide its pages": "显示或隐藏其下各页",
     "Facts checked on": "事实核对于",
     "Part {n}": "第{n}部分",
+    "Markdown of this page": "本页 Markdown",
+    "All pages as Markdown": "全书各页的 Markdown",
     "Edit this page": "编辑本页",
     "Report an error": "报告错误",
     "Edition": "版本",

@@ -33,7 +33,7 @@ HAN = r"\u3400-\u9fff"
 BETWEEN_HAN = re.compile(rf"(?<=[{HAN}])(?=[{HAN}])")
 TEXT = re.compile(r"(?<=>)[^<>]+(?=<)")
 ZERO_WIDTH_SPACE = "\u200b"
-NOISE = re.compile(r'<div class="(?=toctree-wrapper|book-figure)')
+NOISE = re.compile(r'<div class="(?=toctree-wrapper|part-chapters|book-figure)')
 FORMULA = re.compile(r"<math\b.*?</math>", re.DOTALL)
 # What does not read from left to right: `10` above `12` is no 1012. Of such a formula a sign stays.
 STACKED = re.compile(

@@ -32,7 +32,8 @@ def bare(page: Path) -> str:
     article = search_index.for_index(article)
     # Lists of pages, and the tips of terms, end an article.
     article = re.split(
-        '<div (?:data-pagefind-ignore class="toctree|class="book-tips)', article
+        '<div (?:data-pagefind-ignore class="(?:toctree|part-chapters)|class="book-tips)',
+        article,
     )[0]
     for dropped in ("svg", "math", "script"):
         article = re.sub(rf"<{dropped}\b.*?</{dropped}>", "", article, flags=re.DOTALL)
