@@ -39,12 +39,11 @@ FORMULA = re.compile(r"<math\b.*?</math>", re.DOTALL)
 STACKED = re.compile(
     r"<(?:msup|msubsup|mfrac|msqrt|mroot|munder|mover|munderover|mtable)\b"
 )
-WORD_JOINER = "\u2060"
 
 
 def for_index(html: str) -> str:
     """A page as the index is to see it."""
-    html = PERMALINK.sub("", html).replace(WORD_JOINER, "")
+    html = PERMALINK.sub("", html).replace("<wbr>", "")
     html = FORMULA.sub(lambda it: "…" if STACKED.search(it[0]) else it[0], html)
     html = SECTION.sub(
         r'<section\g<before>\g<after>>\g<labels><h\g<level> id="\g<id>">', html

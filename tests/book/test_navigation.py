@@ -297,6 +297,7 @@ def test_an_article_becomes_markdown():
         '<div><math display="block">b</math></div>'
         '<div class="highlight-python notranslate"><div class="highlight"><pre>def f_x(): ...\n</pre></div></div>'
         '<figure><svg aria-label="Two lines"><text>noise</text></svg><figcaption>Caption</figcaption></figure>'
+        '<p>The token <code><span class="pre"> Paris</span></code> and <code>a`b</code></p>'
         '<div class="book-tips" hidden>tip</div></section>'
     )
     text = markdown_pages.markdown(body, math)
@@ -304,6 +305,7 @@ def test_an_article_becomes_markdown():
     assert "$$\n\\frac{b}{2}\n$$" in text and "```python\ndef f_x(): ...\n```" in text
     assert "[there](other.md#y)" in text and "(https://x.org/a.html)" in text
     assert "[Two lines]" in text and "Caption" in text
+    assert "The token ` Paris` and ``a`b``" in text
     assert not re.search(r"noise|tip|<\w", text.replace("a_1 < 2", ""))
 
 
