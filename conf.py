@@ -38,6 +38,7 @@ extensions = [
     "page_meta",
     "page_links",
     "markdown_pages",
+    "typesetting",
     "cards",
     "sitemap",
     "not_found",
@@ -108,6 +109,7 @@ html_theme_options = {
     "show_toc_level": 2,
     "use_download_button": False,
     "use_fullscreen_button": False,
+    "primary_sidebar_end": [],
     "footer_content_items": ["copyright.html"],
     "article_header_end": [
         "article-header-buttons.html",

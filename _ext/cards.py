@@ -19,7 +19,7 @@ from settings import setting
 
 WIDTH, HEIGHT = 1200, 630
 FOLDER = "_static/cards"
-LINE = 30  # widths of a Latin letter that a line of the title holds
+LINE = 26  # widths of a Latin letter that a line of the title holds
 FONTS = "'Noto Sans', 'Noto Sans CJK SC', sans-serif"
 CARD = """<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" lang="{code}">
 <rect width="{width}" height="{height}" fill="#fbfaf7"/>
@@ -70,7 +70,7 @@ def svg(title: str, language: str) -> str:
     """A card as a drawing."""
     here = LANGUAGES[language]
     rows = "".join(
-        f'<text x="360" y="{250 + 84 * row}" font-size="60" font-weight="600">{html.escape(text)}</text>'
+        f'<text x="360" y="{244 + 74 * row}" font-size="52" font-weight="600">{html.escape(text)}</text>'
         for row, text in enumerate(lines(title))
     )
     book = html.escape(here.title)

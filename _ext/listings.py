@@ -1,8 +1,9 @@
-"""Listings from files: highlighted by the file's name; a caption that is a path is code, and leads to the file."""
+"""Listings from files: highlighted by the file's name, without indentation that is not theirs; a caption that is a path is code, and leads to the file."""
 
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path, PurePath
 
 from docutils import nodes
@@ -27,6 +28,20 @@ class ListingLanguage(SphinxTransform):
                 node["language"] = LANGUAGES[suffix]
 
 
+class Dedented(SphinxTransform):
+    """What is shown out of a class or a function begins at the margin."""
+
+    default_priority = 400
+
+    def apply(self, **kwargs) -> None:
+        for node in self.document.findall(nodes.literal_block):
+            if node.get("source", "").endswith(".py"):
+                text = textwrap.dedent(node.astext())
+                node.rawsource = text
+                node.children = []
+                node += nodes.Text(text)
+
+
 class PathCaption(SphinxPostTransform):
     """A caption that is the path of a file, in the type of code; a link when a repository is configured."""
 
@@ -49,5 +64,6 @@ class PathCaption(SphinxPostTransform):
 def setup(app):
     app.add_config_value("listing_repository", setting("repository"), "html", str)
     app.add_transform(ListingLanguage)
+    app.add_transform(Dedented)
     app.add_post_transform(PathCaption)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

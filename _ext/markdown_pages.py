@@ -32,6 +32,15 @@ class Converter(MarkdownConverter):
             f"\n\n$$\n{tex}\n$$\n\n" if element.has_attr("data-block") else f"${tex}$"
         )
 
+    def convert_code(self, element, text, parent_tags) -> str:
+        """Code as it is written: of ` Paris` the space is part of the token."""
+        if "pre" in parent_tags or "_noformat" in parent_tags:
+            return text
+        code = element.get_text()
+        fence = "`" * (1 + max(map(len, re.findall("`+", code)), default=0))
+        gap = " " if "`" in (code[:1], code[-1:]) else ""
+        return f"{fence}{gap}{code}{gap}{fence}" if code.strip() else text
+
     def convert_dt(self, element, text, parent_tags) -> str:
         return f"\n\n**{text.strip()}**\n"
 

@@ -12,6 +12,7 @@ import cards
 from docutils import nodes
 from languages import LANGUAGES, address
 from settings import setting
+from sphinx import addnodes
 
 MOST = {"en": 200, "zh_CN": 110}  # characters that a result shows
 LEAST = 40  # shorter paragraphs introduce a list or stand under a picture
@@ -51,6 +52,8 @@ def words(paragraph: nodes.paragraph) -> str:
 def description(doctree: nodes.document, language: str) -> str:
     """The first paragraph with something to say, shortened; "" where there is none."""
     for paragraph in doctree.findall(nodes.paragraph):
+        if isinstance(paragraph, addnodes.compact_paragraph):  # of a list of pages
+            continue
         above, beside = paragraph, False
         while above is not None:
             beside |= isinstance(above, ASIDE) or "checked" in above.get("classes", ())

@@ -35,6 +35,9 @@ UNUSED = (
     "_static/sbt-webpack-macros.html",
     "_static/webpack-macros.html",
     "_static/.gitignore",
+    "_static/file.png",
+    "_static/plus.png",
+    "_static/minus.png",
 )
 
 

@@ -36,6 +36,11 @@ GONE = (
     "_static/scripts/bootstrap.js",
     "_static/scripts/bootstrap.js.LICENSE.txt",
 )
+# Comments of the book's own scripts, which begin a line.
+COMMENT = re.compile(
+    r"^[ \t]*(?://.*|/\*\*(?:[^*]|\*(?!/))*\*/[ \t]*)?\n", re.MULTILINE
+)
+OWN = ("book", "search", "tips", "zoom", "print", "page_links", "shortcuts")
 TABS = "_static/design-tabs.js"  # of pages with tabs only
 LINK = re.compile(rf'({re.escape(BUNDLE)})(?:\?v=[0-9a-f]*)?"')
 
@@ -46,6 +51,8 @@ def joined(out: Path) -> str:
     for name in SCRIPTS:
         text = (out / name).read_text("utf-8")
         text = re.sub(r"\n?//# sourceMappingURL=\S+", "", text).strip()
+        if Path(name).stem in OWN:
+            text = COMMENT.sub("", text + "\n").strip()
         # The clipboard library leaves its name on `this`.
         parts.append(f"(function () {{\n{text}\n}}).call(window);\n")
     return BEGINNING + "".join(parts)
@@ -74,7 +81,8 @@ def on_finished(app, exception) -> None:
         new = LINK.sub(link, old)
         if new != old:
             page.write_text(new, "utf-8")
-    for name in GONE:
+    tabs = any(TABS in page.read_text("utf-8") for page in own_pages(app))
+    for name in GONE if tabs else (*GONE, TABS):
         (out / name).unlink(missing_ok=True)
 
 

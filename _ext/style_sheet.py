@@ -41,6 +41,12 @@ TAG = re.compile(
     r"<([a-z][a-z0-9-]*)((?:\s+[^\s=>]+(?:=(?:\"[^\"]*\"|'[^']*'|[^\s>]*))?)*)\s*/?>"
 )
 ATTRIBUTE = re.compile(r"([^\s=]+)(?:=(\"[^\"]*\"|'[^']*'|[^\s>]*))?")
+THEME = re.compile(r"\[data-theme=[\"']?(light|dark)[\"']?\]")
+# Where no script has said which theme it is, the reader's system says it; paper is light.
+WITHOUT_SCRIPTS = {
+    "light": "print,(prefers-color-scheme:light)",
+    "dark": "screen and (prefers-color-scheme:dark)",
+}
 VAR = re.compile(r"var\(\s*(--[\w-]+)")
 LINK = re.compile(rf'({re.escape(BUNDLE)})(?:\?v=[0-9a-f]*)?"')
 
@@ -86,6 +92,18 @@ def split(tokens: Iterable) -> Iterator[list]:
     yield part
 
 
+def without_scripts(selectors: list[str], body: str) -> Iterator[str]:
+    """Rules of a theme once more, for pages on which no theme is set."""
+    for theme, medium in WITHOUT_SCRIPTS.items():
+        mine = [
+            THEME.sub(":not([data-theme])", one)
+            for one in selectors
+            if (named := THEME.search(one)) and named[1] == theme
+        ]
+        if mine:
+            yield f"@media {medium}{{{','.join(mine)}{{{body}}}}}"
+
+
 def kept(rules: Iterable, used: set[str]) -> Iterator[str]:
     """The rules that some page may need, as text; a list of selectors keeps those that are needed."""
     for rule in rules:
@@ -97,6 +115,7 @@ def kept(rules: Iterable, used: set[str]) -> Iterator[str]:
             ]
             if chosen and (body := tinycss2.serialize(rule.content).strip()):
                 yield f"{','.join(chosen)}{{{body}}}"
+                yield from without_scripts(chosen, body)
         elif rule.type == "at-rule" and rule.lower_at_keyword in (
             "media",
             "supports",

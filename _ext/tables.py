@@ -6,6 +6,8 @@ table.
 
 from __future__ import annotations
 
+import re
+
 from docutils import nodes
 from languages import LANGUAGES
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -21,6 +23,28 @@ def caption_of(table: nodes.table) -> str:
     return titles[0].astext() if titles else ""
 
 
+# `12`, `3.4 ms`, `16×`, `≥ 128 KiB`: a number, and at most a unit behind it.
+NUMBER = re.compile(
+    r"[≈~<>≤≥+−-]?\s*\d[\d.,]*(?:\s?(?:[%×]|[A-Za-zµ°]{1,3}[\w/²]{0,9}))?"
+)
+NO_NUMBER = ("", "-", "–", "—", "−")
+
+
+def mark_numbers(table: nodes.table) -> None:
+    """Columns that hold numbers only are set flush right, their heads with them."""
+    (group,) = (one for one in table if isinstance(one, nodes.tgroup))
+    rows = list(group.findall(nodes.row))
+    if any(entry.get("morecols") for row in rows for entry in row):
+        return
+    body = [row for row in rows if isinstance(row.parent, nodes.tbody)]
+    for column in range(len(body[0]) if body else 0):
+        texts = [row[column].astext().strip() for row in body]
+        told = [text for text in texts if text not in NO_NUMBER]
+        if told and all(NUMBER.fullmatch(text) for text in told):
+            for row in rows:
+                row[column]["classes"].append("number")
+
+
 class TableBoxes(SphinxPostTransform):
     """Put every table of a page into a box, in HTML only."""
 
@@ -34,6 +58,7 @@ class TableBoxes(SphinxPostTransform):
             # `replace_self` would hand the table's ids to the box.
             table.parent[table.parent.index(table)] = box
             box += table
+            mark_numbers(table)
 
 
 def visit_box(self, node) -> None:

@@ -126,6 +126,11 @@ def audit(program: Path, url: str, device: str) -> dict:
 def figures(report: dict) -> dict[str, float]:
     """What the budgets are about, from a report."""
     audits, categories = report["audits"], report["categories"]
+    if without := [name for name in CATEGORIES if categories[name]["score"] is None]:
+        reason = (report.get("runtimeError") or {}).get("message", "no reason given")
+        raise cli.CommandError(
+            f"Lighthouse gave no score for {', '.join(without)}: {reason.splitlines()[0]}"
+        )
     requests = audits["network-requests"]["details"]["items"]
     host = "http://127.0.0.1:"
     scripts = [r["resourceSize"] for r in requests if r.get("resourceType") == "Script"]

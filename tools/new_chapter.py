@@ -44,6 +44,19 @@ def checked(book: Book, slug: str, part: str) -> None:
         raise cli.CommandError(f"there is a page called {slug} already")
 
 
+LINE = """{{numref}}`{{number}}. {{name}} <{slug}>`
+: TODO: what the chapter finds out, in a line.
+"""
+
+
+def with_line(text: str, slug: str) -> str:
+    """A part's page with a line for one more chapter in the list that readers see."""
+    head, mark, rest = text.partition(":::{container} part-chapters\n")
+    body, close, tail = rest.partition(":::\n")
+    gap = "\n" if body.strip() else ""
+    return f"{head}{mark}{body}{gap}{LINE.format(slug=slug)}{close}{tail}"
+
+
 def with_entry(text: str, entry: str) -> str:
     """A part's page with one more chapter at the end of its toctree."""
     head, mark, rest = text.partition("```{toctree}\n")
@@ -83,7 +96,7 @@ def files(book: Book, slug: str, part: str) -> Iterator[tuple[Path, str]]:
         cover = root / "index.md"
         yield cover, with_part(cover.read_text("utf-8"), part)
     start = index.read_text("utf-8") if index.is_file() else filled("part.md", words)
-    yield index, with_entry(start, slug)
+    yield index, with_line(with_entry(start, slug), slug)
     yield root / f"chapters/{part}/{slug}.md", filled("page.md", words)
     solutions = root / "chapters/appendix/solutions.md"
     yield solutions, solutions.read_text("utf-8") + filled("solutions.md", words)

@@ -33,12 +33,18 @@ HAN = r"\u3400-\u9fff"
 BETWEEN_HAN = re.compile(rf"(?<=[{HAN}])(?=[{HAN}])")
 TEXT = re.compile(r"(?<=>)[^<>]+(?=<)")
 ZERO_WIDTH_SPACE = "\u200b"
-NOISE = re.compile(r'<div class="(?=toctree-wrapper|book-figure)')
+NOISE = re.compile(r'<div class="(?=toctree-wrapper|part-chapters|book-figure)')
+FORMULA = re.compile(r"<math\b.*?</math>", re.DOTALL)
+# What does not read from left to right: `10` above `12` is no 1012. Of such a formula a sign stays.
+STACKED = re.compile(
+    r"<(?:msup|msubsup|mfrac|msqrt|mroot|munder|mover|munderover|mtable)\b"
+)
 
 
 def for_index(html: str) -> str:
     """A page as the index is to see it."""
-    html = PERMALINK.sub("", html)
+    html = PERMALINK.sub("", html).replace("<wbr>", "")
+    html = FORMULA.sub(lambda it: "…" if STACKED.search(it[0]) else it[0], html)
     html = SECTION.sub(
         r'<section\g<before>\g<after>>\g<labels><h\g<level> id="\g<id>">', html
     )

@@ -10,13 +10,22 @@
     const sidebar = document.getElementById(`pst-${side}-sidebar`);
     const button = document.querySelector(`.${side}-toggle`);
     if (!dialog || !sidebar || !button) return;
+    const room = matchMedia(wide);
+    const tell = () => {
+      const open = room.matches ? !sidebar.classList.contains("book-hidden") : dialog.open;
+      button.setAttribute("aria-expanded", String(open));
+    };
     const toggle = (event) => {
-      if (!matchMedia(wide).matches) return;
+      if (!room.matches) return;
       event.preventDefault();
       event.stopImmediatePropagation(); // this listener comes before the theme's
       sidebar.classList.toggle("book-hidden");
+      tell();
     };
     button.addEventListener("click", toggle, true);
+    room.addEventListener("change", tell);
+    new MutationObserver(tell).observe(dialog, { attributeFilter: ["open"] });
+    tell();
     dialog.addEventListener("click", (event) => {
       if (event.target.closest("a")) dialog.close();
     });
@@ -79,6 +88,16 @@
     document.querySelectorAll(boxes).forEach((box) => watch.observe(box));
   }
 
+  // Chromium gives a root the width of its largest sign: room behind it that nothing fills.
+  function trimRoots() {
+    const roots = [...document.querySelectorAll("article msqrt")];
+    const room = roots.map((root) => root.getBoundingClientRect().right - root.lastElementChild.getBoundingClientRect().right);
+    roots.forEach((root, at) => {
+      if (room[at] > 1) root.style.marginInlineEnd = `${-room[at] / parseFloat(getComputedStyle(root).fontSize)}em`;
+    });
+  }
+
+  addEventListener("load", () => document.fonts.ready.then(trimRoots)); // the math font has come by then
   document.addEventListener("DOMContentLoaded", () => {
     bindDrawer("primary", "(min-width: 960px)");
     bindDrawer("secondary", "(min-width: 1200px)");

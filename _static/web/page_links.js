@@ -28,11 +28,13 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   const report = box.querySelector(".page-report");
-  report?.addEventListener("pointerdown", () => {
-    const address = new URL(report.href);
-    address.searchParams.set("page", address.searchParams.get("page").replace(/#.*/, "") + location.hash);
-    report.href = address.href;
-  });
+  for (const kind of ["pointerdown", "focus"]) {
+    report?.addEventListener(kind, () => {
+      const address = new URL(report.href);
+      address.searchParams.set("page", address.searchParams.get("page").replace(/#.*/, "") + location.hash);
+      report.href = address.href;
+    });
+  }
 
   const comments = document.querySelector(".page-comments");
   const theme = () => (document.documentElement.dataset.theme === "dark" ? "dark" : "light");

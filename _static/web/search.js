@@ -1,8 +1,9 @@
 // Search in the theme's dialog: pagefind is loaded when the dialog first opens, one index a language.
 // Every Chinese character is a word of the index (see tools/search_index.py).
 
-const PAGES = 10;
-const SECTIONS = 3;
+const PAGES = 10; // shown at once; a button brings as many more
+const SECTIONS = 3; // of each of the first pages; of the others one
+const WITH_SECTIONS = 3;
 
 /**
  * The query as the index has it. pagefind indexes the words of a code name, so that a part of a name is found
@@ -13,10 +14,20 @@ function wordsOf(query) {
   return apart.replace(/[_/"\s]+/g, " ").trim();
 }
 
-/** Whether a text holds every word of the query: the index knows the characters of a Chinese word only. */
-function holdsWords(text, query) {
-  const words = new Intl.Segmenter("zh", { granularity: "word" }).segment(query);
-  return [...words].every(({ segment }) => !/\p{Script=Han}/u.test(segment) || holds(text, segment));
+const HAN_WORD = /^\p{Script=Han}{2,}$/u;
+const GLUE = /[的了和与在是及或]/u;
+
+/**
+ * The Chinese words of a query that have more than one character. A word that the browser does not know comes
+ * from it in single characters: what stands between two that it knows is taken for one.
+ */
+function chineseWords(query) {
+  const words = [""];
+  for (const { segment } of new Intl.Segmenter("zh", { granularity: "word" }).segment(query)) {
+    if (/^\p{Script=Han}$/u.test(segment) && !GLUE.test(segment)) words.push(words.pop() + segment);
+    else words.push(segment, "");
+  }
+  return words.filter((word) => HAN_WORD.test(word));
 }
 
 /** Pages that hold the words side by side, best first, then those that hold them anywhere. */
@@ -26,6 +37,21 @@ async function ranked(pagefind, words) {
   const ids = new Set(phrase.results.map((result) => result.id)); // all of one score
   const first = anywhere.results.filter((result) => ids.has(result.id));
   return [...first, ...anywhere.results.filter((result) => !ids.has(result.id))];
+}
+
+/**
+ * Without the pages that hold the characters of a Chinese word apart, those with the whole query first. The index
+ * knows the characters only, and its phrases miss some places: the text of every page is looked at.
+ */
+async function withWords(found, query) {
+  const words = chineseWords(query);
+  if (!words.length) return found;
+  const pages = await Promise.all(found.map((one) => one.data()));
+  return found
+    .map((one, at) => ({ one, text: pages[at].content }))
+    .filter(({ text }) => words.every((word) => holds(text, word)))
+    .sort((a, b) => holds(b.text, query) - holds(a.text, query))
+    .map(({ one }) => one);
 }
 
 function element(tag, className, parent) {
@@ -55,22 +81,23 @@ function holds(text, query) {
 }
 
 /** The sections of a page that match best, without the one that is the page itself. */
-function bestSections(page, query) {
+function bestSections(page, query, most) {
   const score = (part) => part.weighted_locations.reduce((sum, at) => sum + at.balanced_score, 0);
   const parts = page.sub_results
     .filter((part) => part.anchor && part.title !== page.meta.title)
     .sort((a, b) => score(b) - score(a));
   const exact = parts.filter((part) => holds(part.plain_excerpt, query));
-  return (exact.length ? exact : parts).slice(0, SECTIONS);
+  return (exact.length ? exact : parts).slice(0, most);
 }
 
 /** One page of results: its title, then the sections that hold the words. */
 function show(page, query, list) {
+  const most = list.children.length < WITH_SECTIONS ? SECTIONS : 1;
   const item = element("li", "search-page", list);
   const title = element("a", "search-title", item);
   title.href = page.url;
   title.textContent = plain(page.meta.title);
-  const sections = bestSections(page, query);
+  const sections = bestSections(page, query, most);
   for (const section of sections) {
     const link = element("a", "search-section", item);
     link.href = section.url;
@@ -86,6 +113,8 @@ class Search {
     this.input = form.querySelector("input");
     this.status = document.getElementById("book-search-status");
     this.list = document.getElementById("book-search-results");
+    this.more = document.getElementById("book-search-more");
+    this.more.addEventListener("click", () => this.showMore(this.turn, true));
     this.turn = 0;
     this.input.addEventListener("focus", () => this.load(), { once: true });
     this.input.addEventListener("input", () => this.soon());
@@ -101,9 +130,10 @@ class Search {
   }
 
   load() {
+    const chinese = document.documentElement.lang.startsWith("zh"); // each character is a word of the index
     this.pagefind ??= import(new URL(this.form.dataset.index, document.baseURI).href)
       .then(async (pagefind) => {
-        await pagefind.options({ excerptLength: 24 });
+        await pagefind.options({ excerptLength: chinese ? 60 : 24 });
         await pagefind.init();
         return pagefind;
       })
@@ -115,7 +145,7 @@ class Search {
 
   soon() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.run(), 120);
+    this.timer = setTimeout(() => this.run(), 80);
   }
 
   async run() {
@@ -123,24 +153,37 @@ class Search {
     const query = this.input.value;
     const words = wordsOf(query);
     const pagefind = words && (await this.load());
-    const found = pagefind ? await ranked(pagefind, words) : [];
-    const best = await Promise.all(found.slice(0, PAGES).map((result) => result.data()));
+    const found = pagefind ? await withWords(await ranked(pagefind, words), query) : [];
     if (turn !== this.turn) return; // a newer query is on its way
-    const pages = best.filter((page) => holdsWords(page.content, query));
-    pages.sort((a, b) => holds(b.content, query) - holds(a.content, query));
-    this.list.replaceChildren();
-    pages.forEach((page) => show(page, query, this.list));
-    const { results, nothing } = this.form.dataset;
-    const count = found.length - best.length + pages.length;
-    if (pagefind) this.status.textContent = count ? results.replace("{n}", count) : nothing;
+    this.left = found;
+    await this.showMore(turn);
+    if (turn !== this.turn) return;
+    const { results, result, nothing } = this.form.dataset;
+    if (pagefind) this.status.textContent = found.length > 1 ? results.replace("{n}", found.length) : found.length ? result : nothing;
     else if (!words) this.status.textContent = "";
     this.list.dataset.query = query; // what the list answers
+  }
+
+  // The next pages of the list; whoever asks for more goes on from the first of them.
+  async showMore(turn, asked) {
+    const next = this.left.slice(0, PAGES);
+    const pages = await Promise.all(next.map((result) => result.data()));
+    if (turn !== this.turn) return;
+    const query = this.input.value;
+    if (!asked) this.list.replaceChildren();
+    const before = this.list.children.length;
+    pages.sort((a, b) => holds(b.content, query) - holds(a.content, query));
+    pages.forEach((page) => show(page, query, this.list));
+    this.left = this.left.slice(PAGES);
+    this.more.hidden = !this.left.length;
+    if (asked) this.list.children[before]?.querySelector("a").focus();
   }
 
   move(event) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;
     const stops = [this.input, ...this.list.querySelectorAll("a")];
+    if (!this.more.hidden) stops.push(this.more);
     const next = stops[stops.indexOf(document.activeElement) + step];
     if (next) {
       event.preventDefault();

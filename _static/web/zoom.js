@@ -19,7 +19,7 @@
     constructor(opener) {
       const svg = opener.closest(".book-drawing").querySelector("svg");
       const words = opener.dataset;
-      this.step = 0;
+      this.step = this.first = 0;
       this.dialog = document.createElement("dialog");
       this.dialog.className = "book-zoomed";
       this.dialog.setAttribute("aria-label", opener.getAttribute("aria-label"));
@@ -46,6 +46,10 @@
       this.dialog.showModal();
       close.focus();
       this.scale(0);
+      // On a phone a drawing may be wider in the page, where it scrolls, than the window.
+      const wider = STEPS.findIndex((step) => this.fit * step >= svg.getBoundingClientRect().width);
+      this.first = Math.max(0, wider);
+      if (this.first) this.scale(this.first, 0);
     }
 
     // The point of the drawing at `x`, `y` of the stage stays where it is.
@@ -65,7 +69,7 @@
 
     click(event) {
       const at = this.stage.getBoundingClientRect();
-      this.scale(this.step ? 0 : 2, event.clientX - at.left, event.clientY - at.top);
+      this.scale(this.step > this.first ? this.first : this.first + 2, event.clientX - at.left, event.clientY - at.top);
     }
 
     key(event) {

@@ -2,7 +2,7 @@
 
 Text and axes are drawn in a sentinel color that becomes `currentColor`, so a figure follows light and
 dark mode; text stays text, in the reader's font. The colors keep at least 3:1 against the page in
-both modes (tests/book/test_figures.py) and mean the same thing in the whole book.
+both modes, words in them 4.5:1 (tests/book/test_figures.py), and mean the same thing in the whole book.
 """
 
 from __future__ import annotations
@@ -32,6 +32,18 @@ COLORS = {
     "network": "#c0568f",
     "idle": "#848a93",
 }
+
+# Words in a thing's color: 4.5:1 or more on a light page, and on a dark one, where most colors have that themselves.
+TEXT = {
+    "prefill": "#2a78b2",
+    "decode": "#aa6117",
+    "weights": "#7a67b2",
+    "kv": "#11826f",
+    "network": "#b45086",
+    "idle": "#6e737b",
+}
+
+TEXT_IN_DARK = COLORS | {"network": "#cb689e"}
 
 WIDTH = 5.2  # inches: ten-point text is then about ten pixels on a phone
 
@@ -65,9 +77,12 @@ FAMILIES = (
     "'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
 )
 # Where a figure stands as a file of its own (the README), it follows the reader's dark mode by itself.
-ALONE = "@media (prefers-color-scheme: dark) { svg { color: #d5d9e0 } }</style>"
+ALONE = (
+    "@media (prefers-color-scheme: dark) {{ svg {{ color: #d5d9e0 }} {words}}}</style>"
+)
 _FAMILY = re.compile(r"font-family: [^;\"]*")
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_WORDS = re.compile(r'<text style="([^"]*)fill: (#[0-9a-f]{6})')
 _NO_ROTATION = re.compile(r' transform="rotate\(-0 [^)]*\)"')
 
 
@@ -101,6 +116,23 @@ def thousands(number: float) -> str:
     return f"{number / 1024:g}k" if number >= 1024 else f"{number:g}"
 
 
+def with_text_colors(svg: str) -> str:
+    """Words in a thing's color get its darker tone, and a class by which a dark page gives the color back."""
+    names = {color: name for name, color in COLORS.items()}
+
+    def darker(match: re.Match) -> str:
+        if (name := names.get(match[2])) is None:
+            return match[0]
+        return f'<text class="ink-{name}" style="{match[1]}fill: {TEXT[name]}'
+
+    svg = _WORDS.sub(darker, svg)
+    used = [name for name in COLORS if f'"ink-{name}"' in svg]
+    rules = (
+        f".ink-{name} {{ fill: {TEXT_IN_DARK[name]} !important }} " for name in used
+    )
+    return svg.replace("</style>", ALONE.format(words="".join(rules)))
+
+
 def to_svg(figure: Figure) -> str:
     """The figure as SVG text: `currentColor` for ink, real text, no date, two decimals."""
     buffer = io.StringIO()
@@ -111,7 +143,7 @@ def to_svg(figure: Figure) -> str:
     plt.close(figure)
     svg = buffer.getvalue().replace(INK, "currentColor")
     svg = _FAMILY.sub(f"font-family: {FAMILIES}", svg)
-    svg = _NO_ROTATION.sub("", svg).replace("</style>", ALONE)
+    svg = with_text_colors(_NO_ROTATION.sub("", svg))
     return _NUMBER.sub(lambda match: f"{float(match[0]):.2f}", svg)
 
 

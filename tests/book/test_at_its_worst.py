@@ -170,6 +170,43 @@ def test_without_scripts_nothing_is_missing(site, tab, folder):
     assert "#ex-" in page.url
 
 
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_without_scripts_the_system_s_colors_are_followed(site, tab, folder):
+    """Page, code, boxes and drawings look as they do where a script has set the theme."""
+    look = """() => ["body", "article a", "article pre", ".highlight .nb, .highlight .n", ".admonition-title", "article code", ".book-figure svg text"].map((one) => {
+        const style = getComputedStyle(document.querySelector(one));
+        return [one, style.color, style.backgroundColor, style.fill, style.colorScheme];
+    })"""
+    seen = []
+    for scheme in ("light", "dark"):
+        looks = []
+        for scripts in (True, False):
+            page = tab(color_scheme=scheme, java_script_enabled=scripts)
+            page.goto(f"{site}/{folder}{CHAPTER}")
+            looks.append(page.evaluate(look))
+        assert looks[0] == looks[1], scheme
+        seen.append(looks[1])
+    assert all(one != other for one, other in zip(*seen, strict=True))
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_without_scripts_the_contents_are_below_the_text_of_a_phone(site, tab, folder):
+    page = tab(390, java_script_enabled=False)
+    page.goto(f"{site}/{folder}{CHAPTER}")
+    link = page.locator("nav.bd-docs-nav a[href]").last
+    assert link.bounding_box()["y"] > page.locator("article").bounding_box()["height"]
+    page.locator(".book-contents").click()
+    page.wait_for_timeout(300)
+    assert 0 <= page.locator("nav.bd-docs-nav").bounding_box()["y"] < 850
+    assert not page.evaluate(SIDEWAYS)
+    link.click()
+    assert page.url.endswith("references.html")
+    page = tab(390)
+    page.goto(f"{site}/{folder}{CHAPTER}")
+    assert not page.locator(".book-contents").locator("visible=true").count()
+    assert not page.locator("nav.bd-docs-nav").is_visible()
+
+
 # ---- without a pointer --------------------------------------------------------------------------
 @pytest.mark.parametrize("folder", FOLDERS)
 @pytest.mark.parametrize("width", [1280, 390])
@@ -203,6 +240,37 @@ def test_the_tab_key_visits_all_in_order_and_shows_where_it_is(
         assert one["inView"] and one["shown"], one
     for before, after in itertools.pairwise(inside):
         assert after["top"] + after["tall"] + 60 >= before["top"], (before, after)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_tab_key_reaches_links_to_headings_and_shows_them(site, tab, folder):
+    page = tab()
+    page.goto(f"{site}/{folder}{CHAPTER}")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # past the header
+    shown = "one => [one.className, getComputedStyle(one).opacity, one.getAttribute('href')]"
+    found = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        name, opacity, href = page.locator(":focus").evaluate(shown)
+        if name == "headerlink":
+            assert opacity == "1"
+            found.add(href)
+    assert len(found) >= 3
+    page.locator("article h2 .headerlink").nth(1).focus()
+    page.keyboard.press("Enter")
+    assert "#" in page.url
+    page.locator("article h1").focus()
+    page.mouse.move(5, 5)
+    page.locator("article p a").first.focus()
+    hidden = page.locator("article h2 .headerlink").nth(2)
+    assert hidden.evaluate("one => getComputedStyle(one).opacity") == "0"
+    page = tab(390, has_touch=True, is_mobile=True)  # nothing hovers
+    page.goto(f"{site}/{folder}{CHAPTER}")
+    faint = page.locator("article h2 .headerlink").first
+    assert 0.5 <= float(faint.evaluate("one => getComputedStyle(one).opacity")) < 1
+    faint.tap()
+    assert "#" in page.url
 
 
 # ---- without sight ------------------------------------------------------------------------------

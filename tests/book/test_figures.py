@@ -93,6 +93,39 @@ def test_colors_hold_against_light_and_dark_pages(name, page):
     assert (lighter + 0.05) / (darker + 0.05) >= 3
 
 
+def contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def in_dark(css: str) -> dict[str, str]:
+    """The colors that words take on a dark page, by class."""
+    return dict(re.findall(r"\.ink-(\w+) \{ fill: (#[0-9a-f]{6}) !important", css))
+
+
+@pytest.mark.parametrize("name", sorted(style.COLORS))
+def test_words_in_a_color_can_be_read_on_light_and_dark_pages(name):
+    assert contrast(style.TEXT[name], "#ffffff") >= 4.5
+    css = (ROOT / "_static/web/book.css").read_text("utf-8")
+    assert in_dark(css)[name] == style.TEXT_IN_DARK[name]
+    assert contrast(style.TEXT_IN_DARK[name], "#14181e") >= 4.5
+
+
+def test_words_get_the_darker_tone_and_marks_keep_theirs():
+    color = style.COLORS["decode"]
+    with style.canvas() as (figure, axes):
+        axes.plot([1, 2], [1, 2], color=color)
+        axes.text(1, 1, "word", color=color)
+        axes.text(1, 2, "plain")
+        svg = style.to_svg(figure)
+    (word,) = re.findall(r"<text[^>]*>(?=word)", svg)
+    assert 'class="ink-decode"' in word and style.TEXT["decode"] in word
+    assert f"stroke: {color}" in svg and svg.count("class=") == 1
+    assert in_dark(svg) == {"decode": color}, (
+        "as a file of its own it follows the reader"
+    )
+
+
 def test_ink_follows_the_page():
     for path in style.FOLDER.glob("*.svg"):
         svg = path.read_text(encoding="utf-8")

@@ -71,6 +71,23 @@ def test_the_budgets_are_read_from_a_report():
     assert found["performance"] == 98 and found["requests"] == 3
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"message": "The page did not paint.\nStack"}, "did not paint"),
+        (None, "no reason given"),
+    ],
+)
+def test_a_score_that_is_missing_is_one_line(error, said):
+    """A page that could not be opened has no scores; neither has one that Lighthouse gave up on."""
+    categories = {name: {"score": None} for name in measure_site.CATEGORIES}
+    audits = {"network-requests": {}}
+    report = {"audits": audits, "categories": categories, "runtimeError": error}
+    with pytest.raises(CommandError, match=said) as raised:
+        measure_site.figures(report)
+    assert "\n" not in str(raised.value) and "performance" in str(raised.value)
+
+
 def test_the_heaviest_chapter_is_taken_and_the_appendix_is_not(tmp_path):
     for name, size in {"one/a": 10, "one/b": 90, "appendix/c": 900}.items():
         page = tmp_path / "chapters" / f"{name}.html"

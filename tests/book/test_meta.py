@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import struct
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 from docutils import nodes
 from docutils.utils import new_document
+from PIL import Image
+from sphinx import addnodes
 
 from tests.book.conftest import SITE, serving
 from tools import LANGUAGES, ROOT
@@ -86,7 +89,10 @@ def test_a_description_is_the_text_and_nothing_beside_it():
     )
     text = nodes.paragraph(text="The question that this chapter answers, in a ")
     text += [nodes.math("x", "x"), nodes.Text(" paragraph.")]
-    document += [date, box, text]
+    links = addnodes.compact_paragraph(
+        text="A list of pages, as a toctree leaves it behind"
+    )
+    document += [date, box, links, text]
     wanted = "The question that this chapter answers, in a paragraph."
     assert page_meta.description(document, "en") == wanted
 
@@ -115,6 +121,25 @@ def test_a_card_is_a_picture_of_the_size_it_says(tmp_path, language):
     data = (tmp_path / "a.png").read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     assert struct.unpack(">II", data[16:24]) == (cards.WIDTH, cards.HEIGHT)
+
+
+@pytest.mark.built
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_title_of_the_book_is_cut_on_its_card(tmp_path, language):
+    """The right-most ink of every page's own title keeps a margin."""
+    titles, cut = set(), {}
+    for page in pages(SITE / LANGUAGES[language].folder):
+        title = re.search(r"<title>(.*?)</title>", page.read_text("utf-8"))[1]
+        titles.add(html.unescape(title.partition(" — ")[0]))
+    assert len(titles) > 10
+    for title in titles:
+        cards.draw(title, language, tmp_path / "a.png")
+        with Image.open(tmp_path / "a.png") as picture:
+            dark = picture.convert("L").point(lambda tone: 255 if tone < 200 else 0)
+            _, top, right, bottom = dark.getbbox()
+        if right > cards.WIDTH - 60 or top < 60 or bottom > cards.HEIGHT - 60:
+            cut[title] = right
+    assert not cut
 
 
 PAGE = "# A book\n\nA sentence that is long enough to say what the book is about.\n"
@@ -152,6 +177,15 @@ def test_a_published_page_has_whole_addresses(published):
     assert meta["og:description"] == meta["description"] == PAGE.splitlines()[2]
     assert meta["twitter:card"] == "summary_large_image"
     assert f'<link rel="canonical" href="{BASE}{folder}/index.html"' in html
+    twins = re.findall(
+        r'<link rel="alternate" hreflang="([^"]+)" href="([^"]+)">', html
+    )
+    wanted = {
+        one.code: f"{BASE}/{one.folder}/index.html".replace("//index", "/index")
+        for one in LANGUAGES.values()
+    }
+    assert dict(twins) == wanted | {"x-default": wanted["en"]}
+    assert len(twins) == len(LANGUAGES) + 1
 
 
 def test_the_sitemap_lists_pages_with_their_twins(published):

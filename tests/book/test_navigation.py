@@ -53,6 +53,39 @@ def test_a_part_has_its_number_wherever_it_is_named(folder):
     assert words(re.search("<title>(.*?)</title>", part)[1]).startswith(PART[folder])
 
 
+@pytest.mark.built
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_part_s_page_lists_its_chapters_with_a_line_each(folder):
+    for page in (SITE / folder / "chapters").glob("*/index.html"):
+        html = page.read_text("utf-8")
+        article = html[html.index("<article") : html.index("</article>")]
+        found = re.findall(
+            r"<dt>.*?href=\"([\w-]+)\.html[#\"].*?<span[^>]*>(.*?)</span></a>.*?</dt><dd><p>(.*?)</p>",
+            article.replace("\n", ""),
+        )
+        beside = {one.stem for one in page.parent.glob("*.html")} - {"index"}
+        assert {name for name, _, _ in found} == beside, page
+        for name, title, line in found:
+            text = (page.parent / f"{name}.html").read_text("utf-8")
+            head = re.search(r"<h1>(.*?)<a", text)[1]
+            assert title == re.sub("<[^>]*>", "", head).strip() and 8 < len(line) < 200
+        assert len(re.findall("<a ", article)) < 4 * len(beside) + 4, "chapters only"
+
+
+@pytest.mark.built
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_cover_has_a_card_for_every_part(folder):
+    html = (SITE / folder / "index.html").read_text("utf-8")
+    cards = re.findall(r"sd-card-title[^>]*>\s*(?:<p[^>]*>)?([^<]*)", html)
+    nav = html[html.index("bd-docs-nav") :]
+    parts = re.findall(
+        r'<span class="part-number">.*?</span>[^<]*', nav[: nav.index("</nav>")]
+    )
+    names = [re.sub("<[^>]*>", "", one) for one in parts]
+    assert len(names) >= 2
+    assert [one.strip() for one in cards if " · " in one] == names
+
+
 # ---- keys ---------------------------------------------------------------------------------------
 @pytest.mark.browser
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -172,9 +205,12 @@ window.told = { ...told };
 """
 
 
+REPOSITORY = "https://code.example/a/b"
+
+
 @pytest.fixture(scope="module", params=LANGUAGES)
 def with_comments(request, tmp_path_factory):
-    """A page with comments that come from a stub beside it."""
+    """A page of a book that has a repository, with comments that come from a stub beside it."""
     folder = tmp_path_factory.mktemp("comments")
     (folder / "index.md").write_text("# A page\n\nA sentence about it.\n", "utf-8")
     out = folder / "site"
@@ -185,7 +221,9 @@ def with_comments(request, tmp_path_factory):
     command += ["-D", f"language={request.param}", "-D", "include_patterns=index.md"]
     done = subprocess.run(
         [*command, str(folder), str(out)],
-        env=os.environ | keys | {"BOOK_COMMENTS_HOST": address},
+        env=os.environ
+        | keys
+        | {"BOOK_COMMENTS_HOST": address, "BOOK_REPOSITORY": REPOSITORY},
         capture_output=True,
         text=True,
     )
@@ -223,6 +261,30 @@ def test_comments_load_when_asked_for_in_the_page_s_language_and_colors(
     frame.wait_for_function(message, timeout=5000)
 
 
+@pytest.mark.browser
+def test_a_page_of_a_book_with_a_repository_can_be_edited_and_reported(
+    with_comments, tab
+):
+    """The links as they are on the page; the report names the section, by pointer and by key."""
+    language, address = with_comments
+    say, page = LANGUAGES[language].say, tab()
+    page.goto(f"{address}/index.html")
+    edit = page.get_by_role("link", name=say("Edit this page")).get_attribute("href")
+    path = "index.md" if language == "en" else f"locale/{language}/LC_MESSAGES/index.po"
+    assert edit == f"{REPOSITORY}/edit/main/{path}"
+    report = page.get_by_role("link", name=say("Report an error"))
+    asked = parse_qs(urlsplit(report.get_attribute("href")).query)
+    assert report.get_attribute("href").startswith(f"{REPOSITORY}/issues/new?")
+    assert asked["page"] == ["index.html"] and asked["template"] == ["erratum.yml"]
+    for number, act in enumerate(
+        (report.focus, lambda: report.dispatch_event("pointerdown"))
+    ):
+        page.evaluate(f"document.activeElement.blur(); location.hash = 'part-{number}'")
+        act()
+        asked = parse_qs(urlsplit(report.get_attribute("href")).query)
+        assert asked["page"] == [f"index.html#part-{number}"]
+
+
 # ---- Markdown -----------------------------------------------------------------------------------
 def test_an_article_becomes_markdown():
     math = {
@@ -235,6 +297,7 @@ def test_an_article_becomes_markdown():
         '<div><math display="block">b</math></div>'
         '<div class="highlight-python notranslate"><div class="highlight"><pre>def f_x(): ...\n</pre></div></div>'
         '<figure><svg aria-label="Two lines"><text>noise</text></svg><figcaption>Caption</figcaption></figure>'
+        '<p>The token <code><span class="pre"> Paris</span></code> and <code>a`b</code></p>'
         '<div class="book-tips" hidden>tip</div></section>'
     )
     text = markdown_pages.markdown(body, math)
@@ -242,6 +305,7 @@ def test_an_article_becomes_markdown():
     assert "$$\n\\frac{b}{2}\n$$" in text and "```python\ndef f_x(): ...\n```" in text
     assert "[there](other.md#y)" in text and "(https://x.org/a.html)" in text
     assert "[Two lines]" in text and "Caption" in text
+    assert "The token ` Paris` and ``a`b``" in text
     assert not re.search(r"noise|tip|<\w", text.replace("a_1 < 2", ""))
 
 
@@ -264,7 +328,11 @@ def test_every_page_has_its_markdown_and_a_line_in_the_list(folder):
         assert f"]({name})" in listed
         link = f'<link rel="alternate" type="text/markdown" href="{page.stem}.md">'
         assert link in page.read_text("utf-8")
+        shown = f'<a href="{page.stem}.md" type="text/markdown">'
+        assert shown in page.read_text("utf-8")
     assert listed.count(".md)") == len(pages)
+    assert '<a href="llms.txt">' in (edition / "index.html").read_text("utf-8")
+    assert not [line for line in listed.splitlines() if len(line) > 400], "a dump"
     chapter = (edition / CHAPTER).with_suffix(".md").read_text("utf-8")
     assert bool(re.search("[\u4e00-\u9fff]{8}", chapter)) == bool(folder)
 

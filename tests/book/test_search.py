@@ -6,11 +6,14 @@ import os
 import re
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.book.conftest import serving
 from tools import LANGUAGES, ROOT, search_index
+
+import settings  # isort: skip
 
 QUERIES = tomllib.loads(
     Path(__file__).with_name("search_queries.toml").read_text(encoding="utf-8")
@@ -29,7 +32,8 @@ def bare(page: Path) -> str:
     article = search_index.for_index(article)
     # Lists of pages, and the tips of terms, end an article.
     article = re.split(
-        '<div (?:data-pagefind-ignore class="toctree|class="book-tips)', article
+        '<div (?:data-pagefind-ignore class="(?:toctree|part-chapters)|class="book-tips)',
+        article,
     )[0]
     for dropped in ("svg", "math", "script"):
         article = re.sub(rf"<{dropped}\b.*?</{dropped}>", "", article, flags=re.DOTALL)
@@ -88,36 +92,134 @@ def test_the_expected_page_is_among_the_first(site, tab, language):
     assert len(missed) <= MISSES_ALLOWED, missed
 
 
-def chinese_terms(site_folder: Path) -> list[str]:
-    """The Chinese words of the glossary, as its page shows them."""
-    html = (site_folder / "zh/chapters/appendix/glossary.html").read_text("utf-8")
+def glossary_terms(folder: str) -> list[str]:
+    """The words of an edition's glossary, as its page shows them."""
+    html = (SITE / folder / "chapters/appendix/glossary.html").read_text("utf-8")
     names = re.findall(r'<dt id="term-[^"]*">(.*?)<a class="headerlink"', html)
-    terms = [re.sub(r"<[^>]+>", "", name) for name in names]
-    return [term for term in terms if re.search(r"[\u4e00-\u9fff]", term)]
+    return [re.sub(r"<[^>]+>", "", name) for name in names]
+
+
+def texts(site: str, folder: str) -> dict[str, str]:
+    """The words of every page of an edition, by its address."""
+    root = SITE / folder
+    return {
+        f"{site}/{path.relative_to(SITE).as_posix()}".removesuffix("index.html"): bare(
+            path
+        )
+        for path in sorted({page for glob in search_index.PAGES for page in root.glob(glob)})
+        if "data-pagefind-body" in path.read_text("utf-8") and path.name != "404.html"
+    }  # fmt: skip
 
 
 @pytest.mark.browser
 def test_every_chinese_term_is_found_on_every_page_that_holds_it(site, tab):
     """On the first screen; where more pages hold a term than it shows, all that it shows hold it."""
-    texts = {
-        f"{site}/{path.relative_to(SITE).as_posix()}".removesuffix("index.html"): bare(
-            path
-        )
-        for path in sorted((SITE / "zh").glob("**/*.html"))
-        if "data-pagefind-body" in path.read_text("utf-8") and path.name != "404.html"
-    }
-    terms, page, missed = chinese_terms(SITE), tab(), {}
+    words, page, missed = texts(site, "zh"), tab(), {}
+    terms = [t for t in glossary_terms("zh") if re.search(r"[\u4e00-\u9fff]", t)]
     assert len(terms) > 50
     page.goto(f"{site}/zh/index.html")
     page.keyboard.press("Control+k")
     for term in terms:
         found = ask(page, term)
-        holding = {url for url, text in texts.items() if term in text}
+        holding = {url for url, text in words.items() if term in text}
         if not (
             set(found) >= holding if len(holding) <= SCREEN else set(found) <= holding
         ):
             missed[term] = holding - set(found)
     assert not missed
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("folder", ["", "zh"])
+def test_no_page_without_the_term_ranks_before_one_that_holds_it(site, tab, folder):
+    """For every term of the glossary. A name that is one word may be found inflected, in any place."""
+    words, page, wrong = texts(site, folder), tab(), {}
+    page.goto(f"{site}/{folder}/index.html".replace("//index", "/index"))
+    page.keyboard.press("Control+k")
+    terms = glossary_terms(folder)
+    assert len(terms) > 50
+    for term in terms:
+        found = ask(page, term)
+        holds = [term.lower() in words[url].lower() for url in found]
+        if not found or holds != sorted(holds, reverse=True):
+            wrong[term] = found
+    assert not wrong
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("folder", "queries"),
+    [("", ["GPU", "memory", "max_num_batched_tokens", "zxqj"]), ("zh", ["一人", "显存", "GPU", "缓存量子纠缠"])],
+)  # fmt: skip
+def test_as_many_pages_can_be_reached_as_are_counted(site, tab, folder, queries):
+    """A click on the button brings ten more; the count is of what the list can show."""
+    say = LANGUAGES["zh_CN" if folder else "en"].say
+    words, page, seen = texts(site, folder), tab(), set()
+    page.goto(f"{site}/{folder}/index.html".replace("//index", "/index"))
+    page.keyboard.press("Control+k")
+    more = page.locator("#book-search-more")
+    for query in queries:
+        assert len(ask(page, query)) <= SCREEN
+        while more.is_visible():
+            before = page.locator(".search-page").count()
+            assert before % SCREEN == 0
+            more.click()
+            page.wait_for_function(
+                "(before) => document.querySelectorAll('.search-page').length > before",
+                arg=before,
+            )
+            first_new = page.locator(".search-title").nth(before)
+            assert first_new.evaluate("one => one === document.activeElement")
+        shown = page.locator(".search-title").evaluate_all(
+            "links => links.map((a) => a.href)"
+        )
+        assert len(set(shown)) == len(shown)
+        said = page.locator("#book-search-status").inner_text()
+        wanted = {0: say("Nothing found"), 1: say("1 result")}.get(
+            len(shown), say("{n} results").format(n=len(shown))
+        )
+        assert said == wanted, query
+        seen.add(min(len(shown), SCREEN + 1))
+        holding = {url for url, text in words.items() if query in text}
+        if re.fullmatch(r"[\u4e00-\u9fff]+", query):
+            assert set(shown) == holding, query
+        else:
+            assert set(shown) >= holding, query
+    assert {0, SCREEN + 1} <= seen, "queries with no result and with many are tried"
+
+
+@pytest.mark.browser
+def test_one_result_is_one_result(site, tab):
+    """A word that one page holds; the count's word is in the singular."""
+    words = texts(site, "")
+    everywhere = " ".join(words.values()).lower()
+    candidates = re.findall(
+        r"[a-z]{9,}", words[f"{site}/chapters/preface.html"].lower()
+    )
+    page = tab()
+    page.goto(f"{site}/index.html")
+    page.keyboard.press("Control+k")
+    for word in dict.fromkeys(w for w in candidates if everywhere.count(w[:6]) == 1):
+        if len(ask(page, word)) == 1:
+            assert page.locator("#book-search-status").inner_text() == "1 result"
+            return
+    pytest.fail("no word stands on one page only")
+
+
+@pytest.mark.browser
+def test_excerpts_say_enough_and_later_results_are_short(site, tab):
+    page = tab()
+    page.goto(f"{site}/zh/index.html")
+    page.keyboard.press("Control+k")
+    ask(page, "显存")
+    lengths = page.locator(".search-excerpt").evaluate_all(
+        "all => all.map((one) => one.textContent.length)"
+    )
+    assert sorted(lengths)[len(lengths) // 2] >= 50, lengths
+    counts = page.locator(".search-page").evaluate_all(
+        "all => all.map((one) => one.querySelectorAll('.search-section').length)"
+    )
+    assert max(counts[:FIRST]) > 1 and max(counts[FIRST:]) == 1
 
 
 TIMED = """(query) => new Promise((done) => {
@@ -138,16 +240,21 @@ TIMED = """(query) => new Promise((done) => {
     [("", ["KV cache", "prefill", "softmax"]), ("zh/", ["显存", "预填充", "因果掩码"])],
 )
 def test_search_answers_at_once(site, tab, folder, queries):
-    """ms from the last key: 500 with the index still to be read, 200 after that; the best of several tries."""
-    cold, warm = [], []
-    for _ in range(3):
+    """ms from the last key: 500 with the index still to be read, 200 after that.
+
+    Each query at its best of several tries, since the machine has other things to do; of all queries the worst.
+    """
+    cold, warm = [], {query: [] for query in queries[1:]}
+    for _ in range(4):
         page = tab()
         page.goto(f"{site}/{folder}index.html")
         page.keyboard.press("Control+k")
         cold.append(page.evaluate(TIMED, queries[0]))
-        warm += [page.evaluate(TIMED, query) for query in queries[1:]]
-    print(f"first query {min(cold):.0f} ms, then {min(warm):.0f} ms")
-    assert min(cold) <= 500 and min(warm) <= 200
+        for query, times in warm.items():
+            times.append(page.evaluate(TIMED, query))
+    worst = max(min(times) for times in warm.values())
+    print(f"first query {min(cold):.0f} ms, then {worst:.0f} ms")
+    assert min(cold) <= 500 and worst <= 200
 
 
 @pytest.mark.browser
@@ -293,6 +400,25 @@ def test_the_copy_for_the_index_moves_ids_to_headings():
     assert search_index.for_index(html) == (
         '<section class="k">\n<span id="label"></span><h2 id="x">T</h2>'
     )
+    assert search_index.for_index("<p>to <math><mi>d</mi></math> of <math><msup><mn>10</mn><mn>12</mn></msup></math></p>") == (
+        "<p>to <math><mi>d</mi></math> of …</p>"
+    )  # fmt: skip
     assert search_index.for_index('<dt id="term-KV-cache">KV <em>cache</em></dt>') == (
         '<h6 id="term-KV-cache">KV <em>cache</em></h6>'
     )
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_page_that_is_not_there_can_be_searched_from(site, tab, language):
+    """Its links and its index are taken from the site's root."""
+    if urlsplit(settings.setting("baseurl")).path:
+        pytest.skip("the site was built for a folder of its host")
+    root = "/".join(filter(None, (site, LANGUAGES[language].folder)))
+    page = tab()
+    page.goto(f"{root}/chapters/no/such/page.html")
+    page.keyboard.press("Control+k")
+    found = ask(page, "PagedAttention")
+    assert found and all(url.startswith(f"{root}/chapters/") for url in found)
+    page.keyboard.press("Enter")
+    page.wait_for_url(found[0])

@@ -165,9 +165,15 @@ def test_both_drawers_open_and_close_on_a_phone(site, tab, folder, side):
         assert box["width"] > 200 and box["height"] > 800
         return box
 
+    toggle = page.locator(f".{side}-toggle").first
+    assert toggle.get_attribute("aria-expanded") == "false"
     open_drawer()
+    assert toggle.get_attribute("aria-expanded") == "true"
     page.keyboard.press("Escape")
     drawer.wait_for(state="hidden")
+    page.wait_for_function(
+        "one => one.ariaExpanded === 'false'", arg=toggle.element_handle()
+    )
     box = open_drawer()
     page.touchscreen.tap(PHONE - 5 if box["x"] < 50 else 5, 400)  # beside it
     drawer.wait_for(state="hidden")
@@ -182,10 +188,18 @@ def test_a_sidebar_hides_on_a_desk(site, tab):
     page.goto(f"{site}/{CHAPTER}")
     sidebar = page.locator("#pst-primary-sidebar")
     assert sidebar.is_visible()
-    page.locator(".primary-toggle").first.click()
+    toggle = page.locator(".primary-toggle").first
+    search = page.locator(".bd-header-article .search-button")
+    assert toggle.get_attribute("aria-expanded") == "true" and not search.is_visible()
+    toggle.click()
     assert not sidebar.is_visible()
-    page.locator(".primary-toggle").first.click()
-    assert sidebar.is_visible()
+    assert toggle.get_attribute("aria-expanded") == "false"
+    search.click()  # the sidebar's own has gone with it
+    assert page.locator("#pst-search-dialog").is_visible()
+    page.keyboard.press("Escape")
+    toggle.click()
+    assert sidebar.is_visible() and not search.is_visible()
+    assert toggle.get_attribute("aria-expanded") == "true"
 
 
 def background(page) -> str:
@@ -317,7 +331,7 @@ def test_pages_are_readable_without_scripts(site, tab, folder):
 
 # Names of things, the same in every language, that the interface may show.
 KEPT = re.compile(
-    r"\b(PDF|English|Ctrl|K|LLM|KV|CC BY|Apache|GPU|CPU|H200|LinkedIn|X|GitHub Discussions)\b"
+    r"\b(PDF|English|Ctrl|K|LLM|KV|CC BY|Apache|GPU|CPU|H200|LinkedIn|X|Markdown|GitHub Discussions)\b"
 )
 
 

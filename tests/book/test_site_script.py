@@ -26,6 +26,19 @@ def test_parts_do_not_see_each_other_s_names(tmp_path):
     assert scopes == [str(n) for n in range(len(site_script.SCRIPTS))]
 
 
+def test_comments_stay_with_the_source_and_strings_are_kept(tmp_path):
+    for name in site_script.SCRIPTS:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            '// why\n/**\n * What it does.\n */\nconst at = "http://x"; // here\n\n  // and there\n'
+        )
+    script = site_script.joined(tmp_path)
+    assert script.count('const at = "http://x"; // here') == len(site_script.SCRIPTS)
+    others = len(site_script.SCRIPTS) - len(site_script.OWN)
+    assert script.count("What it does") == script.count("and there") == others
+
+
 @pytest.mark.built
 @pytest.mark.parametrize("edition", EDITIONS, ids=lambda path: path.name)
 def test_pages_load_one_script_after_themselves(edition):

@@ -61,6 +61,20 @@ def test_of_a_list_of_selectors_those_in_use_stay(edition):
     assert ".here,p{color:red}" in edition(".here, .gone, p {color:red}")
 
 
+def test_where_no_script_says_the_theme_the_system_does(edition):
+    """Rules of a theme follow for pages without one: dark by the system's wish, light on paper, too."""
+    made = edition(
+        'html[data-theme="dark"] p,html[data-theme=dark] b,p{color:red}html[data-theme="light"] p{color:blue}'
+    )
+    assert 'html[data-theme="dark"] p,p{color:red}' in made
+    bare = "html:not([data-theme]) p"
+    assert (
+        f"@media screen and (prefers-color-scheme:dark){{{bare}{{color:red}}}}" in made
+    )
+    assert f"@media print,(prefers-color-scheme:light){{{bare}{{color:blue}}}}" in made
+    assert made.count("@media") == 2, "and nothing for what stands on no page"
+
+
 def test_variables_animations_and_fonts_without_use_go(edition):
     made = edition(
         ":root{--a:1px;--b:var(--a);--c:2px;--used-inline:red}p{margin:var(--b);animation:turn 1s}"

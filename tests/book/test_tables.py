@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from docutils import nodes
 
 from tests.book.conftest import PAGES, SITE
 from tools import LANGUAGES
+
+import tables  # isort: skip
 
 FOLDERS = [f"{one.folder}/" if one.folder else "" for one in LANGUAGES.values()]
 BOX = re.compile(
@@ -43,6 +46,60 @@ def test_nothing_outside_a_scroller_reaches_over_the_edge(site, tab, width):
         if found := page.evaluate(SPILLS):
             trouble[name] = found
     assert not trouble
+
+
+def table(*rows: list[str]) -> nodes.table:
+    """A table of a head and a body."""
+    group = nodes.tgroup(cols=len(rows[0]))
+    for kind, lines in ((nodes.thead, rows[:1]), (nodes.tbody, rows[1:])):
+        group += kind(
+            "",
+            *(
+                nodes.row(
+                    "", *(nodes.entry("", nodes.paragraph(text=text)) for text in line)
+                )
+                for line in lines
+            ),
+        )
+    return nodes.table("", group)
+
+
+@pytest.mark.parametrize(
+    ("column", "numbers"),
+    [
+        (["1", "16", "1,024"], True),
+        (["3.4 ms", "12.0 ms", "–"], True),
+        (["45%", "≈ 7.9 ms", "16×"], True),
+        (["128 KiB", "989 TFLOP/s", "3.35 TB/s"], True),
+        (["1.2.3 of vLLM", "2", "3"], False),
+        (["H100", "H200", "B200"], False),
+        (["2026-11-23", "2026-11-24", "2026-11-25"], False),
+        (["–", "", "–"], False),
+    ],
+)
+def test_a_column_of_numbers_is_set_flush_right(column, numbers):
+    made = table(["name", "size"], *(["x", text] for text in column))
+    tables.mark_numbers(made)
+    marked = ["number" in one["classes"] for one in made.findall(nodes.entry)]
+    assert marked == [False, numbers] * 4
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_numbers_of_a_column_end_at_one_edge(site, tab, folder):
+    page, seen = tab(), 0
+    for name in (
+        "bottlenecks/batching",
+        "appendix/measurements",
+        "principles/transformer",
+    ):
+        page.goto(f"{site}/{folder}chapters/{name}.html")
+        seen += page.locator("article td.number").count()
+        ends = page.locator("article .number").evaluate_all(
+            "all => all.map((one) => getComputedStyle(one).textAlign)"
+        )
+        assert set(ends) <= {"end"}
+    assert seen > 20
 
 
 @pytest.mark.browser

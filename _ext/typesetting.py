@@ -1,0 +1,68 @@
+"""The last hand on a page: where a line may end and where not, and the gap between two scripts.
+
+Browsers break a line between a formula and the comma behind it, and at every hyphen and slash of a name in code: a
+formula is kept with the marks that close after it, a name that fits a phone's line in one piece. In a longer one, as of
+a file above a listing, the places where its parts meet are offered. The page's Markdown and the search index have
+none of it.
+
+Between Chinese and Latin letters stands a gap. A translator sets it, but does not see the title that a reference
+will show: where such a title begins or ends with a Latin letter, the gap is set here.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+CLOSING = r".,;:!?)\]}%…，。、；：！？）】》」』”’"
+FORMULA = re.compile(
+    rf'((?:<span class="math-long">)?<math\b(?:(?!</math>).)*</math>(?:</span>)?)([{CLOSING}]+)',
+    re.DOTALL,
+)
+FITS = 25  # letters of code that a line holds in a list, on a phone of 320 pixels
+NAME = re.compile(r'(<code class="[^"]*literal[^"]*">)(.*?)(?=</code>)', re.DOTALL)
+PIECE = re.compile(r'<span class="pre">([^<]*)</span>')
+HAN = "[\u4e00-\u9fff]"
+LINK_ENDS = re.compile(rf"([A-Za-z0-9](?:</(?:span|em|strong|code)>)*</a>)(?={HAN})")
+LINK_BEGINS = re.compile(
+    rf'(?<={HAN})(?=<a class="reference internal[^>]*>(?:<(?:span|em|strong)[^>]*>)*[A-Za-z0-9])'
+)
+
+
+def apart(body: str) -> str:
+    """A gap between Chinese and a link that ends or begins with a Latin letter."""
+    return LINK_BEGINS.sub(" ", LINK_ENDS.sub(r"\1 ", body))
+
+
+def breakable(name: str) -> str:
+    """A name that may go on in the next line where its parts meet."""
+    return re.sub(r"(?<=[/_:-])(?=[\w.])", "<wbr>", name)
+
+
+def piece(found: re.Match) -> str:
+    """A short name in one piece; a long one with places to break."""
+    if len(html.unescape(found[1])) <= FITS:
+        return f'<span class="pre whole">{found[1]}</span>'
+    return f'<span class="pre">{breakable(found[1])}</span>'
+
+
+def whole(body: str) -> str:
+    """Closing marks stay with the formula before them, names in code in one piece where they can."""
+    body = FORMULA.sub(r'<span class="whole">\1\2</span>', body)
+    return NAME.sub(lambda code: code[1] + PIECE.sub(piece, code[2]), body)
+
+
+def on_page(app, pagename, templatename, context, doctree) -> None:
+    if app.builder.name == "html":
+        context["body"] = whole(context.get("body", ""))
+
+
+def on_text(app, pagename, templatename, context, doctree) -> None:
+    if app.config.language.startswith("zh"):
+        context["body"] = apart(context.get("body", ""))
+
+
+def setup(app):
+    app.connect("html-page-context", on_text, priority=955)
+    app.connect("html-page-context", on_page, priority=970)  # after markdown_pages
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
