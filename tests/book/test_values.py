@@ -130,8 +130,8 @@ def test_formats():
 def test_a_module_without_values_and_a_bad_table_say_so(monkeypatch):
     import examples.kv_cache as chapter
 
-    with pytest.raises(KeyError, match=r"examples\.measurements has no values"):
-        values.lookup("measurements--anything")
+    with pytest.raises(KeyError, match=r"examples\.request has no values"):
+        values.lookup("request--anything")
     values.of_chapter.cache_clear()
     monkeypatch.setattr(chapter, "values", lambda: {"other--name": "1"})
     with pytest.raises(ValueError, match="bad entry 'other--name'"):
