@@ -147,3 +147,12 @@ def test_the_command_draws_what_is_named(tmp_path, monkeypatch, capsys):
         cli.CommandError, match=r"no figure nothing--here; there are .*kv-"
     ):
         main(["nothing--here"])
+
+
+def test_words_in_a_color_that_is_no_thing_s_are_left_alone():
+    other = '<text style="font-size: 9px; fill: #123456">x</text></style>'
+    assert '<text style="font-size: 9px; fill: #123456">' in style.with_text_colors(
+        other
+    )
+    thing = other.replace("#123456", style.COLORS["decode"])
+    assert 'class="ink-decode"' in style.with_text_colors(thing)
