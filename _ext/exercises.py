@@ -3,8 +3,8 @@
 An author writes the solution's link at the end of an exercise, in brackets, and begins a solution with the link
 to its exercise; print keeps it so. Here the links move to the title lines, and each solution becomes a block.
 
-An author counts the exercises of a chapter; on the web each gets the chapter's number before its own, and the
-solutions of a chapter stand under the chapter's number and title.
+An author counts the exercises of a chapter; on the web each gets the chapter's number before its own, in its box and
+in every link to it, and the solutions of a chapter stand under the chapter's number and title.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ CLOSING = re.compile(r"^\s*[)）]")
 STOP = re.compile(r"^[.。：:]\s*")
 
 
+def name_of(link: nodes.reference) -> str:
+    """The name of a link's target."""
+    return link.get("refid") or link.get("refuri", "").rpartition("#")[2]
+
+
 def leads_to(node: nodes.Node, prefix: str) -> bool:
     """Whether a link's target has a name that begins with `prefix`."""
-    if not isinstance(node, nodes.reference):
-        return False
-    _, _, anchor = node.get("refuri", "").rpartition("#")
-    return (node.get("refid") or anchor).startswith(prefix)
+    return isinstance(node, nodes.reference) and name_of(node).startswith(prefix)
 
 
 def trimmed(parent: nodes.Element, index: int, pattern: re.Pattern) -> None:
@@ -91,6 +93,9 @@ class Exercises(SphinxPostTransform):
                 self.exercise(box)
         for section in list(self.document.findall(nodes.section)):
             self.solutions(section)
+        for link in self.document.findall(nodes.reference):
+            if leads_to(link, "ex-") and "solution-exercise" not in link["classes"]:
+                numbered(link, self.env, name_of(link))
 
     def exercise(self, box: nodes.admonition) -> None:
         if names := [one for one in box["ids"] if one.startswith("ex-")]:

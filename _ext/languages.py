@@ -56,6 +56,7 @@ CHINESE = {
     "Book contents": "全书目录",
     "Show or hide its pages": "显示或隐藏其下各页",
     "Facts checked on": "事实核对于",
+    "Facts checked on {date} or later": "事实核对于 {date} 或之后",
     "Part {n}": "第{n}部分",
     "Markdown of this page": "本页 Markdown",
     "All pages as Markdown": "全书各页的 Markdown",

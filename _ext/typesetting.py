@@ -3,7 +3,7 @@
 Browsers break a line between a formula and the comma behind it, and at every hyphen and slash of a name in code: a
 formula is kept with the marks that close after it, a name that fits a phone's line in one piece. In a longer one, as of
 a file above a listing, the places where its parts meet are offered. The page's Markdown and the search index have
-none of it.
+none of it. In both editions and in print a date, a number with its unit and `Figure 1.2` stay in one line.
 
 Between Chinese and Latin letters stands a gap. A translator sets it, but does not see the title that a reference
 will show: where such a title begins or ends with a Latin letter, the gap is set here.
@@ -14,6 +14,13 @@ from __future__ import annotations
 import html
 import re
 
+from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+DATE = re.compile(r"(\d{4}-\d\d-\d\d)")
+UNIT = r"(?:[KMGTP]iB|[kMGTP]?B)(?:/s|/token)?|[kMGTPE]?FLOP(?:/s|/B)?|[mµn]?s|[kMG]?Hz|k?Wh?|J|%|tokens?(?:/s)?"
+QUANTITY = re.compile(rf"(?<=\d)[ \n](?=(?:{UNIT})(?![\w/]))")
+NUMBERED = re.compile(r"^(\S+) (?=\d[\d.]*$)")
 CLOSING = r".,;:!?)\]}%…，。、；：！？）】》」』”’"
 FORMULA = re.compile(
     rf'((?:<span class="math-long">)?<math\b(?:(?!</math>).)*</math>(?:</span>)?)([{CLOSING}]+)',
@@ -22,6 +29,7 @@ FORMULA = re.compile(
 FITS = 25  # letters of code that a line holds in a list, on a phone of 320 pixels
 NAME = re.compile(r'(<code class="[^"]*literal[^"]*">)(.*?)(?=</code>)', re.DOTALL)
 PIECE = re.compile(r'<span class="pre">([^<]*)</span>')
+SPACED = re.compile(r'^( <span class="pre whole">[^<]*</span>)$')  # of ` Paris` the space is part
 HAN = "[\u4e00-\u9fff]"
 LINK_ENDS = re.compile(rf"([A-Za-z0-9](?:</(?:span|em|strong|code)>)*</a>)(?={HAN})")
 LINK_BEGINS = re.compile(
@@ -39,6 +47,36 @@ def breakable(name: str) -> str:
     return re.sub(r"(?<=[/_:-])(?=[\w.])", "<wbr>", name)
 
 
+class Together(SphinxPostTransform):
+    """What a line must not part: a date, a number and its unit, the words of `Figure 1.2`."""
+
+    default_priority = 30  # references are resolved, exercises have their numbers
+    apart_from = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.title)  # fmt: skip
+
+    def run(self, **kwargs) -> None:
+        for text in list(self.document.findall(nodes.Text)):
+            above, link = text.parent, False
+            while above is not None and not isinstance(above, self.apart_from):
+                link |= isinstance(above, nodes.reference)
+                above = above.parent
+            if above is None:
+                self.keep(text, link)
+
+    def keep(self, text: nodes.Text, link: bool) -> None:
+        words = QUANTITY.sub("\N{NO-BREAK SPACE}", text.astext())
+        if link:
+            words = NUMBERED.sub("\\1\N{NO-BREAK SPACE}", words)
+        parts = DATE.split(words)
+        if words == text.astext() and len(parts) == 1:
+            return
+        kept = [
+            nodes.inline("", part, classes=["whole"]) if at % 2 else nodes.Text(part)
+            for at, part in enumerate(parts)
+            if part
+        ]
+        text.parent.replace(text, kept)
+
+
 def piece(found: re.Match) -> str:
     """A short name in one piece; a long one with places to break."""
     if len(html.unescape(found[1])) <= FITS:
@@ -49,7 +87,10 @@ def piece(found: re.Match) -> str:
 def whole(body: str) -> str:
     """Closing marks stay with the formula before them, names in code in one piece where they can."""
     body = FORMULA.sub(r'<span class="whole">\1\2</span>', body)
-    return NAME.sub(lambda code: code[1] + PIECE.sub(piece, code[2]), body)
+    return NAME.sub(
+        lambda code: code[1] + SPACED.sub(r'<span class="whole">\1</span>', PIECE.sub(piece, code[2])),
+        body,
+    )  # fmt: skip
 
 
 def on_page(app, pagename, templatename, context, doctree) -> None:
@@ -63,6 +104,7 @@ def on_text(app, pagename, templatename, context, doctree) -> None:
 
 
 def setup(app):
+    app.add_post_transform(Together)
     app.connect("html-page-context", on_text, priority=955)
     app.connect("html-page-context", on_page, priority=970)  # after markdown_pages
     return {"parallel_read_safe": True, "parallel_write_safe": True}

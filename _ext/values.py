@@ -20,7 +20,7 @@ from examples import record, values
 logger = logging.getLogger(__name__)
 IN_MATH = re.compile(r"\\val\{([^}]*)\}")
 IN_ALT = re.compile(r"%\{([^}]*)\}")
-NUMBER_AND_UNIT = re.compile(r"^([\d.,\-]+)(?:\s*(\D.*))?$")
+NUMBER_AND_UNIT = re.compile(r"^([\d.,\-−]+)(?:\s*(\D.*))?$")
 
 
 def depend(env, key: str) -> None:
@@ -49,7 +49,7 @@ def as_tex(text: str) -> str:
     match = NUMBER_AND_UNIT.match(text)
     if not match:
         return rf"\text{{{text}}}"
-    number, unit = match[1].replace(",", "{,}"), match[2]
+    number, unit = match[1].replace(",", "{,}").replace("−", "-"), match[2]
     return rf"{number}~\mathrm{{{unit}}}".replace("%", r"\%") if unit else number
 
 

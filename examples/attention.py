@@ -721,18 +721,13 @@ def more_weights_than_parameters(shape: shapes.Shape) -> int:
     return n
 
 
-def signed(number: float, digits: int = 2) -> str:
-    """A number of either sign, with a minus and not a hyphen."""
-    return decimal(number, digits).replace("-", "\N{MINUS SIGN}")
-
-
 def of_worked() -> dict[str, str]:
     """Numbers of the worked example and of the scale."""
     seen, after = worked()
     _, money = worked(("on", "the", "savings", "bank"))
     exponentials = np.exp(seen.scores[3])
     table = {
-        f"score-{token}": signed(seen.scores[3, i]) for i, token in enumerate(TOKENS)
+        f"score-{token}": decimal(seen.scores[3, i], 2) for i, token in enumerate(TOKENS)
     }  # fmt: skip
     table |= {
         f"weight-{token}": decimal(seen.weights[3, i], 3)
@@ -742,8 +737,8 @@ def of_worked() -> dict[str, str]:
         "exercise-weight-on": decimal(seen.weights[2, 0], 2),
         "exercise-weight-the": decimal(seen.weights[2, 1], 2),
         "exercise-weight-river": decimal(seen.weights[2, 2], 2),
-        "exercise-score-on": signed(seen.scores[2, 0]),
-        "exercise-score-the": signed(seen.scores[2, 1]),
+        "exercise-score-on": decimal(seen.scores[2, 0], 2),
+        "exercise-score-the": decimal(seen.scores[2, 1], 2),
         "exercise-score-river": decimal(seen.scores[2, 2], 2),
         "exercise-taken": decimal(seen.taken[2, 0], 2),
         "exp-river": decimal(exponentials[2], 1),

@@ -15,19 +15,24 @@ KEY = re.compile(r"^(?P<slug>[a-z0-9]+(?:-[a-z0-9]+)*)--[a-z0-9]+(?:[.-][a-z0-9]
 NBSP = "\N{NO-BREAK SPACE}"
 
 
+def digits_of(number: float, digits: int) -> str:
+    """A number in digits, with thousands separators and a true minus sign."""
+    return f"{number:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
 def count(number: float) -> str:
     """A whole number with thousands separators: `131,072`."""
-    return f"{round(number):,}"
+    return digits_of(round(number), 0)
 
 
 def decimal(number: float, digits: int = 1) -> str:
     """A number with a fixed count of decimals: `7.9`."""
-    return f"{number:,.{digits}f}"
+    return digits_of(number, digits)
 
 
 def quantity(number: float, unit: str, digits: int = 0) -> str:
     """A number and its unit, held together: `128 KiB`."""
-    return f"{number:,.{digits}f}{NBSP}{unit}"
+    return f"{digits_of(number, digits)}{NBSP}{unit}"
 
 
 def binary(number: float, unit: str, digits: int = 0) -> str:

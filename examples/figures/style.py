@@ -19,7 +19,7 @@ import matplotlib
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, ScalarFormatter
 
 FOLDER = Path(__file__).parents[2] / "_static" / "figures"
 INK = "#010203"
@@ -101,9 +101,24 @@ def canvas(height: float = 3.1, width: float = WIDTH, **subplots) -> Iterator[tu
             figsize=(width, height), layout="constrained", **subplots
         )
         yield figure, axes
+        for one in figure.axes:
+            separate(one.xaxis)
+            separate(one.yaxis)
 
 
-def plain_ticks(axis, unit: Callable[[float], str] = lambda x: f"{x:g}") -> None:
+def separated(number: float) -> str:
+    """`10,000` and `0.5`, as the text has them."""
+    return f"{number:,g}"
+
+
+def separate(axis) -> None:
+    """Thousands on a linear axis as in the text."""
+    plain = isinstance(axis.get_major_formatter(), ScalarFormatter)
+    if plain and max(map(abs, axis.get_view_interval())) >= 1000:
+        axis.set_major_formatter(FuncFormatter(lambda x, _: separated(x)))
+
+
+def plain_ticks(axis, unit: Callable[[float], str] = separated) -> None:
     """Write log-scale ticks as plain numbers (100, 1k, 16k) instead of powers of ten."""
     axis.set_major_formatter(FuncFormatter(lambda x, _: unit(x)))
     axis.set_minor_formatter(FuncFormatter(lambda x, _: ""))

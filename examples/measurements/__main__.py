@@ -18,15 +18,15 @@ from examples.measurements import atlas, cards
 
 def files(_: argparse.Namespace) -> None:
     """Print the recorded runs."""
-    for stem, data in measurements.recorded().items():
-        print(measurements.describe(stem, data))
+    print("\n".join(measurements.lines(measurements.recorded())).rstrip())
 
 
 def compare(options: argparse.Namespace) -> None:
     """Print the atlas."""
     if not options.data.is_dir():
         raise cli.CommandError(f"{options.data}: no such folder")
-    print(atlas.report(options.data, every=not options.summary))
+    made = atlas.summary if options.summary else atlas.report
+    print(made(options.data))
 
 
 def another(_: argparse.Namespace) -> None:

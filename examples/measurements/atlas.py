@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from examples import measurements
+from examples import measurements, record
 from examples.cli import CommandError
 from examples.predict import roofline, shapes
 from examples.predict.roofline import Ceilings, Segment
+from examples.values import count, quantity
 
+CARD = "NVIDIA H100"
+MS = {"ms": 1.0, "s": 1e3}
 CLOSE = 0.25  # a larger error, relative to the prediction, is explained
 # By the unit of a file: what its points predict, best first.
 PREDICTED = {
@@ -194,37 +197,96 @@ def runs(folder: Path) -> dict[str, tuple[dict, list[Entry]]]:
     return found
 
 
-def errors(found: list[Entry]) -> str:
-    """Median and worst error in words."""
+def kind(stem: str, point: Point) -> str:
+    """What ran: a decode step, a prompt, a step with a piece of a prompt beside decode, or a kernel by itself."""
+    part = stem.rpartition("-")[2]
+    if part in ("attention", "roofline", "ceilings"):
+        return "single kernels"
+    if part == "arrival" and point["chunk"]:
+        return "mixed steps"
+    if part == "prefill" or point.get("cached") is False:
+        return "prompts"
+    return "decode steps"
+
+
+def timed(folder: Path = record.FOLDER) -> Iterator[tuple[str, float, float]]:
+    """Kind, ms predicted and ms measured of every timed point on the card that the chapters speak of."""
+    for stem, (data, _) in runs(folder).items():
+        if data["device"].startswith(CARD) and data["unit"] in MS:
+            for point in data["points"]:
+                (one,) = entries(stem, data | {"points": [point]})
+                scale = MS[data["unit"]]
+                yield kind(stem, point), one.predicted * scale, one.measured * scale
+
+
+def of_timed() -> dict[str, str]:
+    """How long the timed points took, relative to their predictions."""
+    ratios = [measured / predicted for _, predicted, measured in timed()]
+    twice = sum(ratio <= 2 for ratio in ratios) / len(ratios)
+    return {
+        "timed-points": count(len(ratios)),
+        "timed-median": quantity(100 * (statistics.median(ratios) - 1), "%"),
+        "timed-twice": quantity(100 * twice, "%"),
+    }
+
+
+def errors(found: list[Entry]) -> tuple[float, Entry, int]:
+    """The median error, the entry that is farthest off, and how many are far."""
     worst = max(found, key=lambda entry: abs(entry.error))
     middle = statistics.median(entry.error for entry in found)
-    far = sum(entry.far for entry in found)
+    return middle, worst, sum(entry.far for entry in found)
+
+
+def in_words(found: list[Entry]) -> str:
+    """Median and worst error in words."""
+    middle, worst, far = errors(found)
     return (
         f"{len(found)} points, error {middle:+.0%} in the median, {worst.error:+.0%} at worst"
         f" ({worst.label}), {far} beyond {CLOSE:.0%}"
     )
 
 
-def lines(stem: str, data: dict, found: list[Entry], every: bool) -> Iterator[str]:
-    """A run: what, its errors, and with `every` each of its points."""
+def of_run(stem: str, data: dict, found: list[Entry]) -> Iterator[str]:
+    """A run: what, its errors, and each of its points."""
     yield f"{stem}  {data['date']}  {data['device']}"
-    yield f"  {errors(found)}"
-    if every:
-        wide = max(len(entry.label) for entry in found)
-        for one in found:
-            numbers = f"{one.predicted:11.4g} {one.measured:11.4g} {data['unit']:2}"
-            row = f"  {one.label:{wide}} {numbers} {one.error:+6.0%}  {one.reason}"
-            yield row.rstrip()
+    yield f"  {in_words(found)}"
+    wide = max(len(entry.label) for entry in found)
+    for one in found:
+        numbers = f"{one.predicted:11.4g} {one.measured:11.4g} {data['unit']:2}"
+        row = f"  {one.label:{wide}} {numbers} {one.error:+6.0%}  {one.reason}"
+        yield row.rstrip()
     yield f"  again: {data['command']}"
 
 
-def report(folder: Path, every: bool = True) -> str:
-    """The atlas of a folder: runs in order, then all points together."""
+def summary(folder: Path) -> str:
+    """A line for each run of a folder, by device, then all points together."""
+    found = runs(folder)
+    text: list[str] = []
+    for device in dict.fromkeys(data["device"] for data, _ in found.values()):
+        text += [device, f"  {'run':33} points  median   worst  beyond {CLOSE:.0%}"]
+        text += [
+            row(stem, points)
+            for stem, (data, points) in found.items()
+            if data["device"] == device
+        ]
+    return "\n".join([*text, row("all", everything(found))])
+
+
+def row(name: str, found: list[Entry]) -> str:
+    middle, worst, far = errors(found)
+    return f"  {name:33} {len(found):6} {middle:+7.0%} {worst.error:+7.0%} {far:11}"
+
+
+def everything(found: dict[str, tuple[dict, list[Entry]]]) -> list[Entry]:
+    return [entry for _, points in found.values() for entry in points]
+
+
+def report(folder: Path) -> str:
+    """The atlas of a folder: every point of every run in order, then all points together."""
     found = runs(folder)
     text = [
         line
         for stem, (data, points) in found.items()
-        for line in lines(stem, data, points, every)
+        for line in of_run(stem, data, points)
     ]
-    everything = [entry for _, points in found.values() for entry in points]
-    return "\n".join([*text, f"all: {errors(everything)}"])
+    return "\n".join([*text, f"all: {in_words(everything(found))}"])

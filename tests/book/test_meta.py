@@ -258,12 +258,37 @@ def test_facts_are_checked_on_a_day_that_has_been(text):
 
 
 @pytest.mark.built
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_chapter_shows_when_its_facts_were_checked(language):
-    page = SITE / LANGUAGES[language].folder / "chapters/bottlenecks/kv-cache.html"
-    (line,) = re.findall(r'<p class="checked">([^<]*)</p>', page.read_text("utf-8"))
-    words, _, date = line.rpartition(" ")
-    assert words == LANGUAGES[language].say("Facts checked on") and checked.day(date)
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_page_shows_when_its_facts_were_checked(code):
+    say = LANGUAGES[code].say
+    for page in pages(SITE / LANGUAGES[code].folder):
+        html = page.read_text("utf-8")
+        if 'http-equiv="refresh"' in html:
+            continue
+        (line,) = re.findall(r'<p class="checked">([^<]*)</p>', html)
+        (date,) = re.findall(r"\d{4}-\d\d-\d\d", line)
+        assert checked.day(date) and line in (
+            f"{say('Facts checked on')} {date}",
+            say("Facts checked on {date} or later").format(date=date),
+        ), page
+
+
+def test_a_page_that_gathers_others_is_as_old_as_the_oldest(tmp_path):
+    """A part of its own pages, cover, solutions and references of the whole book."""
+    for name, date in {"one/a": "2026-03-01", "one/b": "2026-02-01", "two/c": "2026-01-01"}.items():  # fmt: skip
+        page = tmp_path / "chapters" / f"{name}.md"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(f"# T\n\n```{{checked}} {date}\n```\n", "utf-8")
+    for name, day in {
+        "index": "2026-01-01",
+        "chapters/one/index": "2026-02-01",
+        "chapters/one/solutions": "2026-01-01",
+    }.items():
+        page = tmp_path / f"{name}.md"
+        page.write_text("# T\n\n```{checked}\n```\n", "utf-8")
+        assert str(checked.oldest(checked.gathered(page, tmp_path))) == day
+    with pytest.raises(ValueError, match="no page"):
+        checked.oldest([tmp_path / "index.md"])
 
 
 def test_a_setting_comes_from_the_environment_before_the_file(monkeypatch, tmp_path):

@@ -21,13 +21,16 @@ FILES = {
     "Makefile": "book: ## build\n\ttrue\nserve:\n\ttrue\n",
     "README.md": "# Toy\n\n```sh\nmake book # builds\n```\n\nThen `make serve`.\n",
     "redirects.toml": '[moved]\n"chapters/old/name" = "chapters/bottlenecks/kv-cache"\n',
-    "index.md": "# Toy\n\nOne sentence.\n\n```{toctree}\n:hidden:\n\nchapters/bottlenecks/index\nchapters/appendix/index\n```\n",
-    "chapters/bottlenecks/index.md": "(bottlenecks)=\n# Bottlenecks\n\nWhat runs out first.\n\n```{toctree}\n:numbered: 2\n\nkv-cache\n```\n",
-    "chapters/appendix/index.md": "(appendix)=\n# Back matter\n\nWhat to look up.\n\n```{toctree}\nglossary\nreferences\n```\n",
-    "chapters/appendix/references.md": "(references)=\n# References\n\nWhat the book cites.\n\n```{bibliography}\n```\n",
+    "index.md": "# Toy\n\n```{checked}\n```\n\nOne sentence.\n\n```{toctree}\n:hidden:\n\nchapters/bottlenecks/index\nchapters/appendix/index\n```\n",
+    "chapters/bottlenecks/index.md": "(bottlenecks)=\n# Bottlenecks\n\n```{checked}\n```\n\nWhat runs out first.\n\n```{toctree}\n:numbered: 2\n\nkv-cache\n```\n",
+    "chapters/appendix/index.md": "(appendix)=\n# Back matter\n\n```{checked}\n```\n\nWhat to look up.\n\n```{toctree}\nglossary\nreferences\n```\n",
+    "chapters/appendix/references.md": "(references)=\n# References\n\n```{checked}\n```\n\nWhat the book cites.\n\n```{bibliography}\n```\n",
     "chapters/appendix/glossary.md": """\
 (glossary)=
 # Glossary
+
+```{checked} 2026-11-23
+```
 
 The words of the book.
 

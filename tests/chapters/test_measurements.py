@@ -98,7 +98,7 @@ def test_errors_are_those_of_the_files():
     one = atlas.Entry("one", 2.0, 3.0, "")
     assert one.error == 0.5 and one.far
     assert not atlas.Entry("one", 2.0, 2.4, "").far
-    assert "median, +50% at worst (one), 1 beyond 25%" in atlas.errors([one])
+    assert "median, +50% at worst (one), 1 beyond 25%" in atlas.in_words([one])
 
 
 def test_labels_are_words():
@@ -133,7 +133,13 @@ def test_another_card_s_folder_is_compared_alike(folder, capsys):
 
 def test_the_summary_leaves_the_points_out(folder, capsys):
     command.main(["atlas", "--data", str(folder), "--summary"])
-    assert len(capsys.readouterr().out.splitlines()) == 2 * 3 + 1
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 2 + len(atlas.runs(folder)) + 1, "device, heads, runs, all"
+    data, found = atlas.runs(folder)["batching--h100-step"]
+    (row,) = [line for line in shown if "batching--h100-step" in line]
+    middle, worst, far = atlas.errors(found)
+    assert row.split()[1:] == [str(len(found)), f"{middle:+.0%}", f"{worst.error:+.0%}", str(far)]  # fmt: skip
+    assert shown[0] == data["device"] and max(map(len, shown)) <= 88
 
 
 def test_a_point_that_nobody_explained_says_so(folder):
@@ -166,10 +172,16 @@ def test_bad_options_get_one_line(arguments):
 def test_the_list_names_command_and_device(capsys):
     command.main([])
     shown = capsys.readouterr().out
-    assert (
-        "kv-cache--h100-step" in shown
-        and "by  python -m examples.gpu.kv_cache" in shown
-    )
+    found = measurements.recorded()
+    data = found["kv-cache--h100-step"]
+    samples = sum(len(point["samples"]) for point in data["points"])
+    (row,) = [line for line in shown.splitlines() if "kv-cache--h100-step" in line]
+    assert row.split()[1:] == [data["date"], str(len(data["points"])), str(samples), "gpu.kv_cache"]  # fmt: skip
+    above = shown[: shown.index(row)]
+    last = max(above.rindex(one["device"]) for one in found.values() if one["device"] in above)  # fmt: skip
+    assert above[last:].startswith(measurements.setting(data))
+    assert all(shown.count(f"  {stem} ") == 1 for stem in found)
+    assert all(one["command"].startswith("python -m examples.") for one in found.values())  # fmt: skip
 
 
 # From one card to another.

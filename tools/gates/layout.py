@@ -20,7 +20,6 @@ LABEL = re.compile(
 TOCTREE = re.compile(r"```\{toctree\}\n(.*?)```", re.DOTALL)
 # An appendix table whose data chapters use already; its page comes with the part that needs it.
 DATA_BEFORE_PAGE = {"models"}
-CHECKED = re.compile(r"^```\{checked\} (\S+)$", re.MULTILINE)
 # What `make new-chapter` leaves for the author to write.
 UNFINISHED = re.compile(r"\bTODO\b|\bFIXME\b|\bTBD\b|coming soon|敬请期待|待补", re.I)
 
@@ -39,18 +38,15 @@ def of_pages(book: Book) -> Iterator[str]:
             for block in TOCTREE.findall(text):
                 entries = (s for s in block.splitlines() if s and not s.startswith(":"))
                 listed.update((page.parent / f"{one}.md").resolve() for one in entries)
+        yield from of_date(book, page, text)
         if page == book.root / "index.md":
             continue
         label = page.parent.name if page.stem == "index" else page.stem
         if not text.startswith(f"({label})=\n# "):
             yield f"{book.name(page)}: does not begin with ({label})= and a title"
-        if len(text.split("\n", 2)[-1].strip()) <= 15:
+        said = checked.LINE.sub("", text.split("\n", 2)[-1])
+        if len(said.strip("`\n ")) <= 10:
             yield f"{book.name(page)}: the page is empty"
-        if (
-            page.parent.parent == book.root / "chapters"
-            and page.parent.name != "appendix"
-        ):
-            yield from of_date(book, page, text)
         yield from of_labels(book, page, text)
     for page in book.pages[1:]:
         if listed[page.resolve()] != 1:
@@ -59,15 +55,17 @@ def of_pages(book: Book) -> Iterator[str]:
 
 
 def of_date(book: Book, page: Path, text: str) -> Iterator[str]:
-    """A chapter that cites says once on which day its facts were held against the sources."""
-    dates = CHECKED.findall(text)
-    if "{cite" in text and len(dates) != 1:
-        yield f"{book.name(page)}: cites sources; under its title belongs one {{checked}} with a date"
-    for date in dates:
+    """Every page says once how old its facts are; one that only gathers others leaves the day to them."""
+    dates = checked.LINE.findall(text)
+    if len(dates) != 1:
+        yield f"{book.name(page)}: has {len(dates)} {{checked}}, not one under its title"
+    for date in filter(None, dates):
         try:
             checked.day(date)
         except ValueError as error:
             yield f"{book.name(page)}: checked: {error}"
+    if dates == [""] and not checked.gathers(page):
+        yield f"{book.name(page)}: {{checked}} needs the day on which its facts were held against the sources"
 
 
 def of_labels(book: Book, page: Path, text: str) -> Iterator[str]:

@@ -103,6 +103,8 @@ def not_shown(book: Book) -> Iterator[str]:
     shown = "\n".join(texts)
     for slug in book.chapters:
         name = slug.replace("-", "_")
+        # A table of a package's files names the folder once.
+        files = f"`examples/{name}/`" in shown
         modules = [
             book.root / f"examples/{name}.py",
             book.root / f"examples/gpu/{name}.py",
@@ -113,7 +115,8 @@ def not_shown(book: Book) -> Iterator[str]:
             dotted = relative.removesuffix(".py").replace("/", ".")
             if path.is_file() and path.name not in NOT_SHOWN:
                 run = re.search(rf"python -m {re.escape(dotted)}\b", shown)
-                if f"/{relative}" not in shown and not run:
+                named = files and f"`{path.name}`" in shown
+                if f"/{relative}" not in shown and not named and not run:
                     yield f"{relative}: no page shows or runs it"
     for path in sorted((book.root / "examples").rglob("*.py")):
         for match in MARKER.finditer(path.read_text("utf-8")):

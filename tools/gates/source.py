@@ -26,6 +26,9 @@ RST = re.compile(
     re.MULTILINE,
 )
 
+# In the book it has its chapter's number, and leads there: {ref}`exercise 2 <ex-attention--order>`.
+EXERCISE = re.compile(r"(?<!`)\bexercise \d+")
+
 
 def of_lines(path: Path) -> Iterator[str]:
     text = path.read_bytes().decode("utf-8")  # a carriage return stays one
@@ -40,6 +43,13 @@ def of_markdown(path: Path) -> Iterator[str]:
         yield f"{line}: {match[0].strip()!r} is reStructuredText, not Markdown"
 
 
+def of_exercises(path: Path) -> Iterator[str]:
+    text = path.read_text("utf-8")
+    for match in EXERCISE.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        yield f"{line}: {match[0]!r} is no link; write {{ref}}`{match[0]} <ex-...>`"
+
+
 def faults(book: Book) -> Iterator[str]:
     texts = [*book.pages, *book.guides]
     for path in [*texts, *sorted((book.root / "locale").rglob("*.po"))]:
@@ -47,4 +57,7 @@ def faults(book: Book) -> Iterator[str]:
             yield f"{book.name(path)}:{fault}"
     for path in texts:
         for fault in of_markdown(path):
+            yield f"{book.name(path)}:{fault}"
+    for path in book.pages:
+        for fault in of_exercises(path):
             yield f"{book.name(path)}:{fault}"
