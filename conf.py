@@ -29,6 +29,7 @@ extensions = [
     "chapter_numbers",
     "values",
     "inline_figures",
+    "references",
     "tables",
     "listings",
     "exercises",
@@ -78,7 +79,6 @@ pygments_style = "friendly"
 smartquotes_excludes = {"languages": ["zh_CN"], "builders": ["man", "text"]}
 
 bibtex_bibfiles = ["chapters/appendix/references.bib"]
-bibtex_default_style = "unsrt"
 bibtex_reference_style = "label"
 
 # Translation: one catalog a page, no line numbers, code never translated -------------------

@@ -27,6 +27,7 @@ FORMULA = re.compile(
     re.DOTALL,
 )
 FITS = 25  # letters of code that a line holds in a list, on a phone of 320 pixels
+ADDRESS = re.compile(r'(<a class="reference external" href="[^"]*">)(https?://[^<]*)(?=</a>)')
 NAME = re.compile(r'(<code class="[^"]*literal[^"]*">)(.*?)(?=</code>)', re.DOTALL)
 PIECE = re.compile(r'<span class="pre">([^<]*)</span>')
 SPACED = re.compile(r'^( <span class="pre whole">[^<]*</span>)$')  # of ` Paris` the space is part
@@ -45,6 +46,11 @@ def apart(body: str) -> str:
 def breakable(name: str) -> str:
     """A name that may go on in the next line where its parts meet."""
     return re.sub(r"(?<=[/_:-])(?=[\w.])", "<wbr>", name)
+
+
+def addressed(address: str) -> str:
+    """An address that may go on in the next line behind its marks."""
+    return re.sub(r"(?<=[/_.=?&-])(?=\w)", "<wbr>", address)
 
 
 class Together(SphinxPostTransform):
@@ -87,6 +93,7 @@ def piece(found: re.Match) -> str:
 def whole(body: str) -> str:
     """Closing marks stay with the formula before them, names in code in one piece where they can."""
     body = FORMULA.sub(r'<span class="whole">\1\2</span>', body)
+    body = ADDRESS.sub(lambda link: link[1] + addressed(link[2]), body)
     return NAME.sub(
         lambda code: code[1] + SPACED.sub(r'<span class="whole">\1</span>', PIECE.sub(piece, code[2])),
         body,

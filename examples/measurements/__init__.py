@@ -38,11 +38,11 @@ def lines(found: dict[str, dict]) -> Iterator[str]:
         by_setting.setdefault(setting(data), []).append(stem)
     for place, stems in sorted(by_setting.items()):
         yield from place.splitlines()
-        yield f"  {'run':32}  date        points  samples  python -m examples."
+        yield f"  {'run':32} date       points samples  python -m examples."
         for stem in stems:
             data = found[stem]
             samples = sum(len(point.get("samples", [])) for point in data["points"])
             command = data["command"].removeprefix("python -m examples.")
-            counted = f"{len(data['points']):6}  {samples:7}"
-            yield f"  {stem:32}  {data['date']}  {counted}  {command}"
+            counted = f"{len(data['points']):6} {samples:7}"
+            yield f"  {stem:32} {data['date']} {counted}  {command}"
         yield ""
