@@ -17,7 +17,10 @@ import re
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-DATE = re.compile(r"(\d{4}-\d\d-\d\d)")
+# A date, or a name with numbers behind its hyphens: Llama-3.1-8B, UTF-8.
+HYPHENED = re.compile(
+    r"((?<![\w/.-])(?:\d{4}-\d\d-\d\d|(?=[\w.-]*-[\w.]*\d)[A-Za-z]\w*(?:\.\w+)*(?:-\w+(?:\.\w+)*)+)(?![\w-]))"
+)
 UNIT = r"(?:[KMGTP]iB|[kMGTP]?B)(?:/s|/token)?|[kMGTPE]?FLOP(?:/s|/B)?|[mµn]?s|[kMG]?Hz|k?Wh?|J|%|tokens?(?:/s)?"
 QUANTITY = re.compile(rf"(?<=\d)[ \n](?=(?:{UNIT})(?![\w/]))")
 NUMBERED = re.compile(r"^(\S+) (?=\d[\d.]*$)")
@@ -30,7 +33,7 @@ FITS = 25  # letters of code that a line holds in a list, on a phone of 320 pixe
 ADDRESS = re.compile(r'(<a class="reference external" href="[^"]*">)(https?://[^<]*)(?=</a>)')
 NAME = re.compile(r'(<code class="[^"]*literal[^"]*">)(.*?)(?=</code>)', re.DOTALL)
 PIECE = re.compile(r'<span class="pre">([^<]*)</span>')
-SPACED = re.compile(r'^( <span class="pre whole">[^<]*</span>)$')  # of ` Paris` the space is part
+MEETS = re.compile(r"((?<=\w)(?:--|[_:-])|/)(?=[\w.])")  # of an option the two dashes are its beginning
 HAN = "[\u4e00-\u9fff]"
 LINK_ENDS = re.compile(rf"([A-Za-z0-9](?:</(?:span|em|strong|code)>)*</a>)(?={HAN})")
 LINK_BEGINS = re.compile(
@@ -45,7 +48,7 @@ def apart(body: str) -> str:
 
 def breakable(name: str) -> str:
     """A name that may go on in the next line where its parts meet."""
-    return re.sub(r"(?<=[/_:-])(?=[\w.])", "<wbr>", name)
+    return MEETS.sub(r"\1<wbr>", name)
 
 
 def addressed(address: str) -> str:
@@ -54,7 +57,7 @@ def addressed(address: str) -> str:
 
 
 class Together(SphinxPostTransform):
-    """What a line must not part: a date, a number and its unit, the words of `Figure 1.2`."""
+    """What a line must not part: a date, a name like UTF-8, a number and its unit, the words of `Figure 1.2`."""
 
     default_priority = 30  # references are resolved, exercises have their numbers
     apart_from = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.title)  # fmt: skip
@@ -72,7 +75,7 @@ class Together(SphinxPostTransform):
         words = QUANTITY.sub("\N{NO-BREAK SPACE}", text.astext())
         if link:
             words = NUMBERED.sub("\\1\N{NO-BREAK SPACE}", words)
-        parts = DATE.split(words)
+        parts = HYPHENED.split(words)
         if words == text.astext() and len(parts) == 1:
             return
         kept = [
@@ -90,14 +93,21 @@ def piece(found: re.Match) -> str:
     return f'<span class="pre">{breakable(found[1])}</span>'
 
 
+def kept(code: str) -> str:
+    """Several short words in code that fit together stay together; of ` Paris` the space is a part."""
+    letters = len(html.unescape(re.sub(r"<[^>]*>", "", code)))
+    if " <span" not in code or letters > FITS:
+        return code
+    return f'<span class="whole">{code}</span>'
+
+
 def whole(body: str) -> str:
     """Closing marks stay with the formula before them, names in code in one piece where they can."""
     body = FORMULA.sub(r'<span class="whole">\1\2</span>', body)
     body = ADDRESS.sub(lambda link: link[1] + addressed(link[2]), body)
     return NAME.sub(
-        lambda code: code[1] + SPACED.sub(r'<span class="whole">\1</span>', PIECE.sub(piece, code[2])),
-        body,
-    )  # fmt: skip
+        lambda code: code[1] + kept(PIECE.sub(piece, code[2])), body
+    )
 
 
 def on_page(app, pagename, templatename, context, doctree) -> None:

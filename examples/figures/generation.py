@@ -85,6 +85,9 @@ def steps(say: Say) -> Figure:
     return figure
 
 
+RULES = ("top-k 50", "top-p 0.9", "min-p 0.1")
+
+
 def _power(x: float) -> str:
     """`0.001` as `10⁻³`."""
     exponent = str(round(np.log10(x)))
@@ -98,11 +101,9 @@ def choices(say: Say) -> Figure:
     with style.canvas(height=3.0, ncols=2, sharey=True) as (figure, panels):
         for axes, name in zip(panels, ("first", "second"), strict=True):
             axes.plot(data["ranks"], data["curves"][name], color=COLORS["decode"])
-            for height, rule in (
-                (0.22, "top-k 50"),
-                (0.12, "top-p 0.9"),
-                (0.02, "min-p 0.1"),
-            ):
+            # A name stands to the right of its line, above the lines that come there.
+            rules = sorted(RULES, key=lambda rule: kept[rule, name])
+            for height, rule in zip((0.22, 0.12, 0.02), rules, strict=True):
                 x = kept[rule, name]
                 axes.axvline(
                     x,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
@@ -342,8 +343,9 @@ def shares(say: Say) -> Figure:
             shape, left = shapes.named(name), 0.0
             for words, keys, alpha in parts:
                 width = 100 * sum(shape.bill[k] for k in keys) / shape.parameters
-                look = {"color": COLORS["weights"], "alpha": alpha, "height": 0.62}
-                bars[words] = axes.barh(row, width, left=left, **look)
+                fill = to_rgba(COLORS["weights"], alpha)
+                look = {"color": fill, "ec": COLORS["weights"], "lw": 0.8}
+                bars[words] = axes.barh(row, width, left=left, height=0.62, **look)
                 if width > 4:
                     _words(axes, left + width / 2, row, f"{width:.0f}", ha="center")
                 left += width
