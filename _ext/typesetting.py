@@ -17,11 +17,13 @@ import re
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-# A date, or a name with numbers behind its hyphens: Llama-3.1-8B, UTF-8.
+NBSP = "\N{NO-BREAK SPACE}"
+# A date, or a name with a number or a single letter behind a hyphen: Llama-3.1-8B, UTF-8, top-p.
 HYPHENED = re.compile(
-    r"((?<![\w/.-])(?:\d{4}-\d\d-\d\d|(?=[\w.-]*-[\w.]*\d)[A-Za-z]\w*(?:\.\w+)*(?:-\w+(?:\.\w+)*)+)(?![\w-]))"
+    r"((?<![\w/.-])(?:\d{4}-\d\d-\d\d|(?=[\w.-]*-(?:[\w.]*\d|\w\b))[A-Za-z]\w*(?:\.\w+)*(?:-\w+(?:\.\w+)*)+)(?![\w-]))"
 )
 UNIT = r"(?:[KMGTP]iB|[kMGTP]?B)(?:/s|/token)?|[kMGTPE]?FLOP(?:/s|/B)?|[mµn]?s|[kMG]?Hz|k?Wh?|J|%|tokens?(?:/s)?"
+TIMES = re.compile(r"(?<=\d) × (?=\d)")
 QUANTITY = re.compile(rf"(?<=\d)[ \n](?=(?:{UNIT})(?![\w/]))")
 NUMBERED = re.compile(r"^(\S+) (?=\d[\d.]*$)")
 CLOSING = r".,;:!?)\]}%…，。、；：！？）】》」』”’"
@@ -31,6 +33,9 @@ FORMULA = re.compile(
 )
 FITS = 25  # letters of code that a line holds in a list, on a phone of 320 pixels
 ADDRESS = re.compile(r'(<a class="reference external" href="[^"]*">)(https?://[^<]*)(?=</a>)')
+CITATION = re.compile(r'<div class="citation".*?</div>', re.DOTALL)
+FILE = re.compile(r"(?<![\w/\"=#])[\w.-]+/[\w./-]*\w(?![^<]*>)")  # in the text of a reference
+CITED = re.compile(r' (?=<span id="id\d+">\[<a )')
 NAME = re.compile(r'(<code class="[^"]*literal[^"]*">)(.*?)(?=</code>)', re.DOTALL)
 PIECE = re.compile(r'<span class="pre">([^<]*)</span>')
 MEETS = re.compile(r"((?<=\w)(?:--|[_:-])|/)(?=[\w.])")  # of an option the two dashes are its beginning
@@ -72,9 +77,10 @@ class Together(SphinxPostTransform):
                 self.keep(text, link)
 
     def keep(self, text: nodes.Text, link: bool) -> None:
-        words = QUANTITY.sub("\N{NO-BREAK SPACE}", text.astext())
+        words = QUANTITY.sub(NBSP, text.astext())
+        words = TIMES.sub(f"{NBSP}×{NBSP}", words).replace("et al.", f"et{NBSP}al.")
         if link:
-            words = NUMBERED.sub("\\1\N{NO-BREAK SPACE}", words)
+            words = NUMBERED.sub(rf"\1{NBSP}", words)
         parts = HYPHENED.split(words)
         if words == text.astext() and len(parts) == 1:
             return
@@ -105,6 +111,8 @@ def whole(body: str) -> str:
     """Closing marks stay with the formula before them, names in code in one piece where they can."""
     body = FORMULA.sub(r'<span class="whole">\1\2</span>', body)
     body = ADDRESS.sub(lambda link: link[1] + addressed(link[2]), body)
+    body = CITATION.sub(lambda one: FILE.sub(lambda path: addressed(path[0]), one[0]), body)
+    body = CITED.sub(NBSP, body)
     return NAME.sub(
         lambda code: code[1] + kept(PIECE.sub(piece, code[2])), body
     )

@@ -85,6 +85,7 @@ def roofline(say: Say) -> Figure:
         axes.set(xscale="log", yscale="log", ylim=(2e12, 2.4e15))
         axes.set_xticks([1, 10, 100, 1000])
         style.plain_ticks(axes.xaxis)
+        style.plain_ticks(axes.yaxis, style.power)
         axes.set_xlabel(say("FLOP per byte"))
         axes.set_ylabel("FLOP/s")
     return figure
