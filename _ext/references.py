@@ -73,7 +73,9 @@ def cited(children, data, person, say):
     names = [person.style_plugin.format(one).format_data(data) for one in known]
     if more or len(names) > 2:
         words = say("*et al.*")
-        return Text(names[0], " ", Tag("em", words.strip("*")) if "*" in words else words)
+        return Text(
+            names[0], " ", Tag("em", words.strip("*")) if "*" in words else words
+        )
     return Text(say(" and ")).join(names)
 
 

@@ -32,13 +32,19 @@ FORMULA = re.compile(
     re.DOTALL,
 )
 FITS = 25  # letters of code that a line holds in a list, on a phone of 320 pixels
-ADDRESS = re.compile(r'(<a class="reference external" href="[^"]*">)(https?://[^<]*)(?=</a>)')
+ADDRESS = re.compile(
+    r'(<a class="reference external" href="[^"]*">)(https?://[^<]*)(?=</a>)'
+)
 CITATION = re.compile(r'<div class="citation".*?</div>', re.DOTALL)
-FILE = re.compile(r"(?<![\w/\"=#])[\w.-]+/[\w./-]*\w(?![^<]*>)")  # in the text of a reference
+FILE = re.compile(
+    r"(?<![\w/\"=#])[\w.-]+/[\w./-]*\w(?![^<]*>)"
+)  # in the text of a reference
 CITED = re.compile(r' (?=<span id="id\d+">\[<a )')
 NAME = re.compile(r'(<code class="[^"]*literal[^"]*">)(.*?)(?=</code>)', re.DOTALL)
 PIECE = re.compile(r'<span class="pre">([^<]*)</span>')
-MEETS = re.compile(r"((?<=\w)(?:--|[_:-])|/)(?=[\w.])")  # of an option the two dashes are its beginning
+MEETS = re.compile(
+    r"((?<=\w)(?:--|[_:-])|/)(?=[\w.])"
+)  # of an option the two dashes are its beginning
 HAN = "[\u4e00-\u9fff]"
 LINK_ENDS = re.compile(rf"([A-Za-z0-9](?:</(?:span|em|strong|code)>)*</a>)(?={HAN})")
 LINK_BEGINS = re.compile(
@@ -111,11 +117,11 @@ def whole(body: str) -> str:
     """Closing marks stay with the formula before them, names in code in one piece where they can."""
     body = FORMULA.sub(r'<span class="whole">\1\2</span>', body)
     body = ADDRESS.sub(lambda link: link[1] + addressed(link[2]), body)
-    body = CITATION.sub(lambda one: FILE.sub(lambda path: addressed(path[0]), one[0]), body)
-    body = CITED.sub(NBSP, body)
-    return NAME.sub(
-        lambda code: code[1] + kept(PIECE.sub(piece, code[2])), body
+    body = CITATION.sub(
+        lambda one: FILE.sub(lambda path: addressed(path[0]), one[0]), body
     )
+    body = CITED.sub(NBSP, body)
+    return NAME.sub(lambda code: code[1] + kept(PIECE.sub(piece, code[2])), body)
 
 
 def on_page(app, pagename, templatename, context, doctree) -> None:

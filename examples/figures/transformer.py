@@ -131,9 +131,7 @@ def flow(say: Say) -> Figure:
         axes.set(xlim=(0, 9), ylim=(0.1, 12))
         axes.axis("off")
         _words(axes, STREAM, 11.75, f"“{request.QUESTION}”", ha="center")
-        _words(
-            axes, STREAM, 11.3, say("in the chat template"), ha="center", fontsize=9
-        )
+        _words(axes, STREAM, 11.3, say("in the chat template"), ha="center", fontsize=9)
         for top, end, words in down:
             _arrow(axes, (STREAM, top), (STREAM, end))
             _words(axes, STREAM + 0.15, (top + end) / 2, words, fontsize=9)

@@ -75,7 +75,10 @@ def lines() -> list[str]:
     """A line for each pair of runs, and one for all points together."""
     by_run = {stem: carried(stem) for stem in PAIRS}
     by_run["all"] = [c for found in by_run.values() for c in found]
-    text = ["measured on an H200, predicted from an H100", "points  median   worst  run"]
+    text = [
+        "measured on an H200, predicted from an H100",
+        "points  median   worst  run",
+    ]
     for name, found in by_run.items():
         worst = max(found, key=lambda c: abs(c.error))
         middle = statistics.median(c.error for c in found)
