@@ -39,7 +39,8 @@ class Chinese(SphinxPostTransform):
             return
         titles = {title.astext() for title in self.env.titles.values()}
         for link in list(self.document.findall(nodes.reference)):
-            if link.astext() in titles and not inside(link, ALONE):
+            sentence = isinstance(link.parent, nodes.TextElement)  # a card is none
+            if sentence and link.astext() in titles and not inside(link, ALONE):
                 place = link.parent.index(link)
                 link.parent.insert(place + 1, nodes.Text("》"))
                 link.parent.insert(place, nodes.Text("《"))

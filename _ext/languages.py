@@ -56,7 +56,7 @@ CHINESE = {
     "Book contents": "全书目录",
     "Show or hide its pages": "显示或隐藏其下各页",
     "Facts checked on {date}": "事实核对日期：{date}",
-    "Facts checked on {date} or later": "事实核对日期：{date} 起",
+    "Facts checked on {date} or later": "事实最早核对于 {date}",
     "et al.": "等",
     "*et al.*": "等人",
     " and ": " 和 ",

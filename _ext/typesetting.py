@@ -39,7 +39,7 @@ CITATION = re.compile(r'<div class="citation".*?</div>', re.DOTALL)
 FILE = re.compile(
     r"(?<![\w/\"=#])[\w.-]+/[\w./-]*\w(?![^<]*>)"
 )  # in the text of a reference
-CITED = re.compile(r' (?=<span id="id\d+">\[<a )')
+CITED = re.compile(r' (?=<span class="bibtex-citation"[^>]*>\[)')
 NAME = re.compile(r'(<code class="[^"]*literal[^"]*">)(.*?)(?=</code>)', re.DOTALL)
 PIECE = re.compile(r'<span class="pre">([^<]*)</span>')
 MEETS = re.compile(
@@ -63,8 +63,8 @@ def breakable(name: str) -> str:
 
 
 def addressed(address: str) -> str:
-    """An address that may go on in the next line behind its marks."""
-    return re.sub(r"(?<=[/_.=?&-])(?=\w)", "<wbr>", address)
+    """An address or path that may go on in the next line behind its marks."""
+    return re.sub(r"(?<=(?<!/)[/_=?&-])(?=\w)", "<wbr>", address)
 
 
 class Together(SphinxPostTransform):
