@@ -62,6 +62,7 @@ CHINESE = {
     " and ": " 和 ",
     "Read ": "读于 ",
     "Opened ": "提出于 ",
+    "URL: ": "网址：",
     ", read ": "，读于 ",
     "Part {n}": "第{n}部分",
     "Markdown of this page": "本页 Markdown",

@@ -12,7 +12,7 @@ from languages import LANGUAGES
 from pybtex.plugin import register_plugin
 from pybtex.richtext import Tag, Text
 from pybtex.style.formatting import unsrt
-from pybtex.style.template import FieldIsMissing, field, join, node, sentence
+from pybtex.style.template import FieldIsMissing, field, href, join, node, sentence
 from sphinxcontrib.bibtex import plugin
 from sphinxcontrib.bibtex.style.referencing import PersonStyle
 from sphinxcontrib.bibtex.style.referencing.label import LabelReferenceStyle
@@ -52,6 +52,10 @@ class Style(unsrt.Style):
     def format_title(self, e, which_field, as_sentence=True):
         title = field(which_field)
         return sentence[title] if as_sentence else title
+
+    def format_url(self, e):
+        url = field("url", raw=True)
+        return join[self.say("URL: "), href(url)[url]]
 
     def format_entry(self, label, entry, bib_data=None):
         """With the note's `Read 2026-11-26` in the edition's words."""
