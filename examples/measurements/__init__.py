@@ -9,6 +9,9 @@ from pathlib import Path
 from examples import record
 
 
+WIDTH = 88  # columns of a listing
+
+
 def values() -> dict[str, str]:
     """The numbers that pages quote of all runs together."""
     from examples.measurements import atlas, cards
@@ -44,5 +47,6 @@ def lines(found: dict[str, dict]) -> Iterator[str]:
             samples = sum(len(point.get("samples", [])) for point in data["points"])
             command = data["command"].removeprefix("python -m examples.")
             counted = f"{len(data['points']):6} {samples:7}"
-            yield f"  {stem:32} {data['date']} {counted}  {command}"
+            row = f"  {stem:32} {data['date']} {counted}  {command}"
+            yield row if len(row) <= WIDTH else row.replace(f"  {command}", f"\n    {command}")  # fmt: skip
         yield ""
