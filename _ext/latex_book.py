@@ -3,7 +3,10 @@
 A4, since a listing of 88 columns then stands without a break beside margins of three centimeters; TeX Gyre
 Pagella with its math font, and Noto CJK. A part's `index.md` becomes a part, the preface front matter, the
 appendix back matter, each chapter a chapter. Chapters, figures, tables, listings and equations have the numbers
-that the web edition gives them, written out. The LaTeX stands in `latex/`, its words here.
+that the web edition gives them, written out.
+
+The LaTeX stands in `latex/`, its words in `latex_words`; `latex_room` says how much must stand together on a page,
+`latex_line` where a line may end.
 """
 
 from __future__ import annotations
@@ -11,19 +14,7 @@ from __future__ import annotations
 from docutils import nodes
 from exercises import name_of
 from languages import LANGUAGES
-from latex_line import (
-    HAN_BEGIN,
-    HAN_END,
-    SINGLE,
-    beside,
-    chip,
-    ends_paragraph,
-    has_han,
-    is_chip,
-    is_latin,
-    parted,
-    plain,
-)
+from latex_line import has_han, written
 from latex_room import (
     HEADING,
     TEXT,
@@ -252,27 +243,10 @@ class BookTranslator(LaTeXTranslator):
 
     # Lines -----------------------------------------------------------------------------------
     def visit_Text(self, node) -> None:
-        text = node.astext()
         if self.in_title:
             super().visit_Text(node)
-        elif isinstance(node.parent, nodes.literal):
-            self.body.append((chip if is_chip(text) else parted)(text, self.encode))
         else:
-            start = (
-                "\\ "
-                if HAN_BEGIN.search(text) and is_latin(beside(node, -1)[-1:])
-                else ""
-            )
-            end = (
-                "\\ " if HAN_END.search(text) and is_latin(beside(node, 1)[:1]) else ""
-            )
-            text = text.lstrip() if start else text
-            text = text.rstrip() if end else text
-            written = plain(text, self.encode, self.in_references)
-            if ends_paragraph(node):
-                start = "~" if start and SINGLE.match(f"\uff00{text}", 1) else start
-                written = SINGLE.sub(r"\\xeCJKnobreak ", written)
-            self.body.append(start + written + end)
+            self.body.append(written(node, self.encode, self.in_references))
 
     def visit_thebibliography(self, node) -> None:
         self.in_references = True

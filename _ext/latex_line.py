@@ -17,7 +17,8 @@ HAN = r"[\u3400-\u9fff]"
 # xeCJK puts a space between Chinese and Latin letters, but drops it beside a link.
 HAN_END, HAN_BEGIN = re.compile(rf"{HAN} ?$"), re.compile(rf"^ ?{HAN}")
 # Before a paragraph's last character, with the mark behind it: alone it makes no line.
-SINGLE = re.compile(r"(?<=[\u3400-\u9fff\uff00-\uffef])(?=[\u3400-\u9fff][^\w\s]?$)")
+ALONE = re.compile(rf"{HAN}[^\w\s]?")
+SINGLE = re.compile(rf"(?<=[\u3400-\u9fff\uff00-\uffef])(?={ALONE.pattern}$)")
 LINK = (nodes.Inline, nodes.TextElement)
 
 
@@ -25,22 +26,27 @@ def has_han(text: str) -> bool:
     return re.search(HAN, text) is not None
 
 
-def beside(text, step: int):
-    """The inline node with a group of its own that touches a text, and what it says; no formula."""
+def place_of(text: nodes.Text) -> int:
+    """Where among its siblings a text stands; of two that say the same, itself."""
+    return next(at for at, one in enumerate(text.parent) if one is text)
+
+
+def beside(text: nodes.Text, step: int) -> str:
+    """What the inline node with a group of its own says that touches a text; "" for a formula."""
     if text.parent is None:  # the title that a box is given
         return ""
-    place = text.parent.index(text) + step
+    place = place_of(text) + step
     one = text.parent[place] if 0 <= place < len(text.parent) else None
     if isinstance(one, LINK) and not isinstance(one, (nodes.math, nodes.Text)):
         return one.astext()
     return ""
 
 
-def ends_paragraph(text) -> bool:
+def ends_paragraph(text: nodes.Text) -> bool:
     """Whether a text is the last of its paragraph, or of what stands before a formula of its own line."""
     if not isinstance(text.parent, (nodes.paragraph, nodes.caption)):
         return False
-    after = text.parent[text.parent.index(text) + 1 :]
+    after = text.parent[place_of(text) + 1 :]
     return not after or isinstance(after[0], nodes.math_block)
 
 
@@ -82,3 +88,20 @@ def plain(text: str, encode, paths: bool) -> str:
         else:
             made.append(encode(word))
     return "".join([*made, encode(text[at:])])
+
+
+def written(text: nodes.Text, encode, paths: bool) -> str:
+    """A piece of text as print has it; `paths` in it break at their marks."""
+    words = text.astext()
+    if isinstance(text.parent, nodes.literal):
+        return chip(words, encode) if is_chip(words) else parted(words, encode)
+    before, after = beside(text, -1)[-1:], beside(text, 1)[:1]
+    start = "\\ " if HAN_BEGIN.search(words) and is_latin(before) else ""
+    end = "\\ " if HAN_END.search(words) and is_latin(after) else ""
+    words = words.lstrip() if start else words
+    made = plain(words.rstrip() if end else words, encode, paths)
+    if ends_paragraph(text):
+        if start and ALONE.fullmatch(words):
+            start = "~"
+        made = SINGLE.sub(r"\\xeCJKnobreak ", made)
+    return start + made + end
