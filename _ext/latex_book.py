@@ -198,10 +198,12 @@ class BookTranslator(LaTeXTranslator):
 
     def visit_entry(self, node) -> None:
         super().visit_entry(node)
+        opened = self.bodystack[-1]
+        if is_number(node) and isinstance(node.parent.parent, nodes.thead):
+            for at, one in enumerate(opened[-2:], start=len(opened) - 2):
+                opened[at] = one.replace(r"\sphinxcolwidth", r"\bookheadwidth")
         # Behind the opening of the cell's box, which would set its lines to the full width.
-        self.bodystack[-1].append(
-            r"\raggedleft " if is_number(node) else r"\raggedright "
-        )
+        opened.append(r"\raggedleft " if is_number(node) else r"\raggedright ")
 
     def depart_row(self, node) -> None:
         super().depart_row(node)

@@ -533,6 +533,7 @@ def test_cells_are_ragged_numbers_flush_right_and_long_rows_apart(toy):
     assert table.startswith(r"{\linewidth}[t]{LR}")
     assert table.count(r"\raggedright ") == table.count(r"\raggedleft ") == 3
     assert table.count(r"\addlinespace[3pt]") == 1, "between rows of the body only"
+    assert table.count(r"\bookheadwidth{1}{2}") == 1, "the head of the numbers may turn"
 
 
 def test_a_line_that_leads_in_travels_with_what_it_leads_in_to(toy):
