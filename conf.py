@@ -33,6 +33,7 @@ extensions = [
     "tables",
     "listings",
     "exercises",
+    "chinese",
     "tips",
     "checked",
     "temml_math",
@@ -79,7 +80,6 @@ pygments_style = "a11y-high-contrast-light"
 smartquotes_excludes = {"languages": ["zh_CN"], "builders": ["man", "text"]}
 
 bibtex_bibfiles = ["chapters/appendix/references.bib"]
-bibtex_reference_style = "label"
 
 # Translation: one catalog a page, no line numbers, code never translated -------------------
 locale_dirs = ["locale/"]

@@ -61,7 +61,8 @@ class Checked(Directive):
         say = LANGUAGES[env.config.language].say
         try:
             if self.arguments:
-                words = f"{say('Facts checked on')} {day(self.arguments[0])}"
+                date = day(self.arguments[0])
+                words = say("Facts checked on {date}").format(date=date)
             else:
                 pages = gathered(Path(env.doc2path(env.docname)), Path(env.srcdir))
                 for one in pages:

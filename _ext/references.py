@@ -1,7 +1,7 @@
-"""How the references are set: titles as published, further authors as the language says it.
+"""How references are set, in their list and in sentences: titles as published, further authors as the language says.
 
 pybtex's `unsrt` sets a title in lower case but for its first letter, which spoils names (`Llama.cpp`), and
-prints `and others`.
+prints `and others`; sphinxcontrib-bibtex knows no language but English.
 """
 
 from __future__ import annotations
@@ -10,11 +10,20 @@ import re
 
 from languages import LANGUAGES
 from pybtex.plugin import register_plugin
-from pybtex.richtext import Text
+from pybtex.richtext import Tag, Text
 from pybtex.style.formatting import unsrt
-from pybtex.style.template import FieldIsMissing, field, join, node, sentence
+from pybtex.style.template import FieldIsMissing, field, href, join, node, sentence
+from sphinxcontrib.bibtex import plugin
+from sphinxcontrib.bibtex.style.referencing import PersonStyle
+from sphinxcontrib.bibtex.style.referencing.label import LabelReferenceStyle
 
 DAY = re.compile(r"(, )?\b(Opened|[Rr]ead) (?=\d{4}-\d\d-\d\d)")
+
+
+def named_and_more(persons: list) -> tuple[list, bool]:
+    """The authors that an entry names, and whether it says `and others`."""
+    more = str(persons[-1]) == "others"
+    return (persons[:-1] if more else persons), more
 
 
 @node
@@ -24,9 +33,7 @@ def people(children, context, role: str, say):
     style, entry = context["style"], context["entry"]
     if role not in entry.persons:
         raise FieldIsMissing(role, entry)
-    named = entry.persons[role]
-    more = str(named[-1]) == "others"
-    known = named[:-1] if more else named
+    known, more = named_and_more(entry.persons[role])
     names = [style.format_name(one, style.abbreviate_names) for one in known]
     if more:
         return Text(join(sep=", ")[names].format_data(context), " ", say("et al."))
@@ -46,6 +53,10 @@ class Style(unsrt.Style):
         title = field(which_field)
         return sentence[title] if as_sentence else title
 
+    def format_url(self, e):
+        url = field("url", raw=True)
+        return join[self.say("URL: "), href(url)[url]]
+
     def format_entry(self, label, entry, bib_data=None):
         """With the note's `Read 2026-11-26` in the edition's words."""
         if note := entry.fields.get("note"):
@@ -55,15 +66,45 @@ class Style(unsrt.Style):
         return super().format_entry(label, entry, bib_data)
 
 
+@node
+def cited(children, data, person, say):
+    """The authors in a sentence, by last names: `A`, `A and B`, `A et al.`."""
+    assert not children
+    entry = data["entry"]
+    if "author" not in entry.persons:
+        raise FieldIsMissing("author", entry)
+    known, more = named_and_more(entry.persons["author"])
+    names = [person.style_plugin.format(one).format_data(data) for one in known]
+    if more or len(names) > 2:
+        words = say("*et al.*")
+        return Text(
+            names[0], " ", Tag("em", words.strip("*")) if "*" in words else words
+        )
+    return Text(say(" and ")).join(names)
+
+
+def in_sentences(say) -> type[LabelReferenceStyle]:
+    """The style of {cite:t} in a language."""
+
+    class Person(PersonStyle):
+        def author_or_editor_or_title(self, full: bool):
+            return cited(self, say)
+
+    class Here(LabelReferenceStyle):
+        def __init__(self):
+            super().__init__(person=Person())
+
+    return Here
+
+
 def on_config(app, config) -> None:
     say = LANGUAGES[config.language].say
-
-    class Here(Style):
-        pass
-
-    Here.say = staticmethod(say)
-    register_plugin("pybtex.style.formatting", "book", Here, force=True)
-    config.bibtex_default_style = "book"
+    here = type("Here", (Style,), {"say": staticmethod(say)})
+    register_plugin("pybtex.style.formatting", "book", here, force=True)
+    plugin.register_plugin(
+        "sphinxcontrib.bibtex.style.referencing", "book", in_sentences(say), force=True
+    )
+    config.bibtex_default_style = config.bibtex_reference_style = "book"
 
 
 def setup(app):

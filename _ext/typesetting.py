@@ -17,8 +17,13 @@ import re
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-DATE = re.compile(r"(\d{4}-\d\d-\d\d)")
+NBSP = "\N{NO-BREAK SPACE}"
+# A date, or a name with a number or a single letter behind a hyphen: Llama-3.1-8B, UTF-8, top-p.
+HYPHENED = re.compile(
+    r"((?<![\w/.-])(?:\d{4}-\d\d-\d\d|(?=[\w.-]*-(?:[\w.]*\d|\w\b))[A-Za-z]\w*(?:\.\w+)*(?:-\w+(?:\.\w+)*)+)(?![\w-]))"
+)
 UNIT = r"(?:[KMGTP]iB|[kMGTP]?B)(?:/s|/token)?|[kMGTPE]?FLOP(?:/s|/B)?|[mµn]?s|[kMG]?Hz|k?Wh?|J|%|tokens?(?:/s)?"
+TIMES = re.compile(r"(?<=\d) × (?=\d)")
 QUANTITY = re.compile(rf"(?<=\d)[ \n](?=(?:{UNIT})(?![\w/]))")
 NUMBERED = re.compile(r"^(\S+) (?=\d[\d.]*$)")
 CLOSING = r".,;:!?)\]}%…，。、；：！？）】》」』”’"
@@ -27,10 +32,19 @@ FORMULA = re.compile(
     re.DOTALL,
 )
 FITS = 25  # letters of code that a line holds in a list, on a phone of 320 pixels
-ADDRESS = re.compile(r'(<a class="reference external" href="[^"]*">)(https?://[^<]*)(?=</a>)')
+ADDRESS = re.compile(
+    r'(<a class="reference external" href="[^"]*">)(https?://[^<]*)(?=</a>)'
+)
+CITATION = re.compile(r'<div class="citation".*?</div>', re.DOTALL)
+FILE = re.compile(
+    r"(?<![\w/\"=#])[\w.-]+/[\w./-]*\w(?![^<]*>)"
+)  # in the text of a reference
+CITED = re.compile(r' (?=<span class="bibtex-citation"[^>]*>\[)')
 NAME = re.compile(r'(<code class="[^"]*literal[^"]*">)(.*?)(?=</code>)', re.DOTALL)
 PIECE = re.compile(r'<span class="pre">([^<]*)</span>')
-SPACED = re.compile(r'^( <span class="pre whole">[^<]*</span>)$')  # of ` Paris` the space is part
+MEETS = re.compile(
+    r"((?<=\w)(?:--|[_:-])|/)(?=[\w.])"
+)  # of an option the two dashes are its beginning
 HAN = "[\u4e00-\u9fff]"
 LINK_ENDS = re.compile(rf"([A-Za-z0-9](?:</(?:span|em|strong|code)>)*</a>)(?={HAN})")
 LINK_BEGINS = re.compile(
@@ -45,16 +59,16 @@ def apart(body: str) -> str:
 
 def breakable(name: str) -> str:
     """A name that may go on in the next line where its parts meet."""
-    return re.sub(r"(?<=[/_:-])(?=[\w.])", "<wbr>", name)
+    return MEETS.sub(r"\1<wbr>", name)
 
 
 def addressed(address: str) -> str:
-    """An address that may go on in the next line behind its marks."""
-    return re.sub(r"(?<=[/_.=?&-])(?=\w)", "<wbr>", address)
+    """An address or path that may go on in the next line behind its marks."""
+    return re.sub(r"(?<=(?<!/)[/_=?&-])(?=\w)", "<wbr>", address)
 
 
 class Together(SphinxPostTransform):
-    """What a line must not part: a date, a number and its unit, the words of `Figure 1.2`."""
+    """What a line must not part: a date, a name like UTF-8, a number and its unit, the words of `Figure 1.2`."""
 
     default_priority = 30  # references are resolved, exercises have their numbers
     apart_from = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.title)  # fmt: skip
@@ -69,10 +83,11 @@ class Together(SphinxPostTransform):
                 self.keep(text, link)
 
     def keep(self, text: nodes.Text, link: bool) -> None:
-        words = QUANTITY.sub("\N{NO-BREAK SPACE}", text.astext())
+        words = QUANTITY.sub(NBSP, text.astext())
+        words = TIMES.sub(f"{NBSP}×{NBSP}", words).replace("et al.", f"et{NBSP}al.")
         if link:
-            words = NUMBERED.sub("\\1\N{NO-BREAK SPACE}", words)
-        parts = DATE.split(words)
+            words = NUMBERED.sub(rf"\1{NBSP}", words)
+        parts = HYPHENED.split(words)
         if words == text.astext() and len(parts) == 1:
             return
         kept = [
@@ -90,14 +105,23 @@ def piece(found: re.Match) -> str:
     return f'<span class="pre">{breakable(found[1])}</span>'
 
 
+def kept(code: str) -> str:
+    """Several short words in code that fit together stay together; of ` Paris` the space is a part."""
+    letters = len(html.unescape(re.sub(r"<[^>]*>", "", code)))
+    if " <span" not in code or letters > FITS:
+        return code
+    return f'<span class="whole">{code}</span>'
+
+
 def whole(body: str) -> str:
     """Closing marks stay with the formula before them, names in code in one piece where they can."""
     body = FORMULA.sub(r'<span class="whole">\1\2</span>', body)
     body = ADDRESS.sub(lambda link: link[1] + addressed(link[2]), body)
-    return NAME.sub(
-        lambda code: code[1] + SPACED.sub(r'<span class="whole">\1</span>', PIECE.sub(piece, code[2])),
-        body,
-    )  # fmt: skip
+    body = CITATION.sub(
+        lambda one: FILE.sub(lambda path: addressed(path[0]), one[0]), body
+    )
+    body = CITED.sub(NBSP, body)
+    return NAME.sub(lambda code: code[1] + kept(PIECE.sub(piece, code[2])), body)
 
 
 def on_page(app, pagename, templatename, context, doctree) -> None:

@@ -20,6 +20,7 @@ from examples import record, values
 logger = logging.getLogger(__name__)
 IN_MATH = re.compile(r"\\val\{([^}]*)\}")
 IN_ALT = re.compile(r"%\{([^}]*)\}")
+LONG = re.compile(r"(?<![\d.,}])\d{4,}(?![\d.])")
 NUMBER_AND_UNIT = re.compile(r"^([\d.,\-−]+)(?:\s*(\D.*))?$")
 
 
@@ -51,6 +52,11 @@ def as_tex(text: str) -> str:
         return rf"\text{{{text}}}"
     number, unit = match[1].replace(",", "{,}").replace("−", "-"), match[2]
     return rf"{number}~\mathrm{{{unit}}}".replace("%", r"\%") if unit else number
+
+
+def separated(tex: str) -> str:
+    """Thousands in a formula as in the text: `4096` is set as 4,096."""
+    return LONG.sub(lambda found: f"{int(found[0]):,}".replace(",", "{,}"), tex)
 
 
 def written(text: str, language: str) -> str:
@@ -96,6 +102,7 @@ class ValuesInMathAndAlt(SphinxTransform):
         tex = IN_MATH.sub(
             lambda match: as_tex(resolve(self.env, match[1], node)), source
         )
+        tex = separated(tex)
         if tex != source:
             node.clear()
             node += nodes.Text(tex)

@@ -20,6 +20,12 @@ def digits_of(number: float, digits: int) -> str:
     return f"{number:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
+def number(text: str) -> float:
+    """The number that such a text begins with: 1234.5 of `1,234.5 ms`, -4 of `−4 %`."""
+    digits = text.split(NBSP)[0].replace(",", "").replace("\N{MINUS SIGN}", "-")
+    return float(digits)
+
+
 def count(number: float) -> str:
     """A whole number with thousands separators: `131,072`."""
     return digits_of(round(number), 0)

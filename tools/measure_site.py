@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import gzip
-import http.server
 import json
 import shutil
 import statistics
@@ -200,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise cli.CommandError(f"the site has no page {page}")
     program, broken = installed(), 0
     handler = functools.partial(Compressed, directory=str(serve.SITE))
-    host = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    host = serve.Server(("127.0.0.1", 0), handler)
     threading.Thread(target=host.serve_forever, daemon=True).start()
     for page in chosen:
         for device in DEVICES:

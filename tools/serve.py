@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,10 +49,18 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         return [(first,), ()] if first in folders else [()]
 
 
-def server(port: int, site: Path = SITE) -> http.server.ThreadingHTTPServer:
+class Server(http.server.ThreadingHTTPServer):
+    """A thread a request, and no word of a browser that went away."""
+
+    def handle_error(self, request, client_address) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def server(port: int, site: Path = SITE) -> Server:
     """A server for the loopback address; port 0 takes a free one."""
     handler = functools.partial(Handler, directory=str(site))
-    return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    return Server(("127.0.0.1", port), handler)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -71,7 +71,7 @@ def _grid(axes, matrix: np.ndarray, at: tuple[float, float], color: str) -> None
                 text.replace("-", "−"),
                 ha="center",
                 va="center",
-                fontsize=8 if len(text) < 4 else 6.8,
+                fontsize=9 if len(text) < 4 else 7.5,
             )
 
 
@@ -112,7 +112,7 @@ def head(say: Say) -> Figure:
                     start, end, arrowstyle="-|>", mutation_scale=8, color=INK, lw=0.8
                 )
             )
-        axes.text(15.9, 4.4, say("softmax"), ha="center", fontsize=7.5)
+        axes.text(15.9, 4.4, say("softmax"), ha="center", fontsize=9)
         axes.set_xlim(-0.6, 21.4)
         axes.set_ylim(15.4, -1.3)
         axes.set_aspect("equal")
@@ -151,7 +151,8 @@ def exchange(say: Say) -> Figure:
         axes.set_axisbelow(True)
         axes.set_xlabel(say("attended token"))
         axes.set_ylabel(say("attending token"))
-        legend = axes.legend(loc="upper right", frameon=False, fontsize=9, borderpad=0)
+        # On a phone the left of a wide drawing is what one sees first.
+        legend = figure.legend(loc="outside upper left", frameon=False, fontsize=9, borderpad=0)  # fmt: skip
         for handle in legend.legend_handles:
             handle.set_sizes([30])
     return figure
@@ -182,9 +183,10 @@ def heads(say: Say) -> Figure:
             )
             layer, number = data["best"][kind]
             highest = points[layer][kind][number]
-            axes.annotate(f"{layer}.{number}", (layer, highest), (5, 0), "data",
-                          "offset points", va="center", fontsize=9)  # fmt: skip
-            axes.set_title(say(label), fontsize=10, loc="left", pad=3)
+            # Above the highest there is nothing else.
+            axes.annotate(f"{layer}.{number}", (layer, highest), (0, 4), "data", "offset points",
+                          ha="center", annotation_clip=False, fontsize=9)  # fmt: skip
+            axes.set_title(say(label), fontsize=10, loc="left", pad=7)
             axes.set_ylim(-0.03, 1.05)
             axes.set_yticks((0, 0.5, 1))
         panels[-1].set_xlabel(say("layer"))
@@ -217,7 +219,7 @@ def paris(say: Say) -> Figure:
             bars, [k["weight"] for k in looks], color=COLORS["decode"], height=0.6
         )
         right.set_yticks(bars, [f"{_token(k['token'])} {k['position']}" for k in looks],
-                         fontsize=8)  # fmt: skip
+                         fontsize=9)  # fmt: skip
         right.invert_yaxis()
         right.tick_params(axis="y", length=0)
         right.set_xlabel(f"{say('weight of')} {layer}.{number}")

@@ -29,7 +29,7 @@ WORDS = {
         "32 real questions": "32 个真实问题",
     }
 }
-SHADES = {512: 0.55, 2048: 0.78, 8192: 1.0}  # the longer the context, the darker
+MARKS = {512: "o", 2048: "s", 8192: "D"}  # by context
 
 
 def _lines(axes, say: Say, value, predicted, left: int = 0) -> None:
@@ -39,21 +39,19 @@ def _lines(axes, say: Say, value, predicted, left: int = 0) -> None:
         points = card.points(context)
         most = points[-1]["batch"]
         batches = np.unique(np.geomspace(1, most, 60).round().astype(int))
-        alpha, color = SHADES[context], COLORS["decode"]
+        color = COLORS["decode"]
         steps = [roofline.decode_s(shape, rates, int(b), context) for b in batches]
         axes.plot(
             batches,
             [predicted(int(b), s) for b, s in zip(batches, steps, strict=True)],
             color=color,
-            alpha=alpha,
             lw=1.2,
         )
         axes.plot(
             [p["batch"] for p in points],
             [value(p) for p in points],
-            "o",
+            MARKS[context],
             color=color,
-            alpha=alpha,
         )
         last = points[-1]
         axes.annotate(
@@ -104,42 +102,23 @@ def rectangle(say: Say) -> Figure:
     """A static batch of eight requests: what of the rectangle is of use."""
     batch = static.example()
     wide, long = max(batch.prompts), max(batch.answers)
+    looks = {  # what gives no token is gray: lines where nothing stands, full where something did
+        "padding": {"fc": "none", "hatch": "/////", "ec": COLORS["idle"]},
+        "prompt": {"fc": COLORS["prefill"]},
+        "answer": {"fc": COLORS["decode"]},
+        "ended, still computed": {"fc": COLORS["idle"], "alpha": 0.7},
+    }
     with style.canvas(height=2.9) as (figure, axes):
         for row, (prompt, answer) in enumerate(
             zip(batch.prompts, batch.answers, strict=True)
         ):
-            parts = (
-                (0, wide - prompt, COLORS["idle"], 0.35, "//"),
-                (wide - prompt, prompt, COLORS["prefill"], 0.75, ""),
-                (wide, answer, COLORS["decode"], 0.75, ""),
-                (wide + answer, long - answer, COLORS["idle"], 0.35, ""),
-            )
-            for left, width, color, alpha, hatch in parts:
-                axes.barh(
-                    row,
-                    width,
-                    left=left,
-                    height=0.72,
-                    color=color,
-                    alpha=alpha,
-                    hatch=hatch,
-                    edgecolor=COLORS["idle"],
-                    linewidth=0,
-                )
+            spans = ((0, wide - prompt), (wide - prompt, prompt), (wide, answer), (wide + answer, long - answer))  # fmt: skip
+            for (left, width), look in zip(spans, looks.values(), strict=True):
+                axes.barh(row, width, left=left, height=0.72, lw=0, **look)
         axes.axvline(wide, color=COLORS["idle"], lw=1)
-        names = ("padding", "prompt", "answer", "ended, still computed")
-        handles = [
-            axes.barh(0, 0, color=c, alpha=a, hatch=h, edgecolor=COLORS["idle"], lw=0)
-            for c, a, h in (
-                (COLORS["idle"], 0.35, "//"),
-                (COLORS["prefill"], 0.75, ""),
-                (COLORS["decode"], 0.75, ""),
-                (COLORS["idle"], 0.35, ""),
-            )
-        ]
         figure.legend(
-            handles,
-            [say(name) for name in names],
+            [axes.barh(0, 0, lw=0, **look) for look in looks.values()],
+            [say(name) for name in looks],
             loc="outside upper center",
             ncols=4,
             frameon=False,

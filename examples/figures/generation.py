@@ -85,10 +85,7 @@ def steps(say: Say) -> Figure:
     return figure
 
 
-def _power(x: float) -> str:
-    """`0.001` as `10⁻³`."""
-    exponent = str(round(np.log10(x)))
-    return "10" + exponent.translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+RULES = ("top-k 50", "top-p 0.9", "min-p 0.1")
 
 
 def choices(say: Say) -> Figure:
@@ -98,11 +95,9 @@ def choices(say: Say) -> Figure:
     with style.canvas(height=3.0, ncols=2, sharey=True) as (figure, panels):
         for axes, name in zip(panels, ("first", "second"), strict=True):
             axes.plot(data["ranks"], data["curves"][name], color=COLORS["decode"])
-            for height, rule in (
-                (0.22, "top-k 50"),
-                (0.12, "top-p 0.9"),
-                (0.02, "min-p 0.1"),
-            ):
+            # A name stands to the right of its line, above the lines that come there.
+            rules = sorted(RULES, key=lambda rule: kept[rule, name])
+            for height, rule in zip((0.22, 0.12, 0.02), rules, strict=True):
                 x = kept[rule, name]
                 axes.axvline(
                     x,
@@ -117,7 +112,7 @@ def choices(say: Say) -> Figure:
                     (3, 0),
                     ("data", "axes fraction"),
                     "offset points",
-                    fontsize=8.5,
+                    fontsize=9,
                     va="bottom",
                 )
             axes.set(xscale="log", yscale="log")
@@ -129,7 +124,7 @@ def choices(say: Say) -> Figure:
             axes.set_xlabel(say("rank of the token"))
         panels[0].set_ylabel(say("probability"))
         panels[0].set_yticks([1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10])
-        style.plain_ticks(panels[0].yaxis, _power)
+        style.plain_ticks(panels[0].yaxis, style.power)
     return figure
 
 
@@ -205,7 +200,7 @@ def leads(say: Say) -> Figure:
         axes.set_xlim(2e-6, 30)
         axes.set_ylim(0, 100)
         axes.set_xticks([1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10])
-        style.plain_ticks(axes.xaxis, _power)
+        style.plain_ticks(axes.xaxis, style.power)
         axes.set_xlabel(say("lead of the likeliest token (logit)"))
         axes.set_ylabel(say("share of steps with less (%)"))
     return figure

@@ -19,7 +19,7 @@ WORDS = {
         "products": "矩阵乘法",
         "attention of a decode step": "解码步的注意力",
         "time of a step (ms)": "一步的时间（ms）",
-        "{} kernels": "{} 个 kernel",
+        "{} ms, {} kernels": "{} ms，{} 个 kernel",
         "floor of a copy": "复制速率的下界",
         "tokens in the prompt": "提示词的 token 数",
         "time (ms)": "时间（ms）",
@@ -85,6 +85,7 @@ def roofline(say: Say) -> Figure:
         axes.set(xscale="log", yscale="log", ylim=(2e12, 2.4e15))
         axes.set_xticks([1, 10, 100, 1000])
         style.plain_ticks(axes.xaxis)
+        style.plain_ticks(axes.yaxis, style.power)
         axes.set_xlabel(say("FLOP per byte"))
         axes.set_ylabel("FLOP/s")
     return figure
@@ -105,8 +106,8 @@ def ladder(say: Say) -> Figure:
                 lw=1.2,
             )
             right = max(ms, max(one["samples"])) + 0.6
-            words = say("{} kernels").format(f"{one['kernels']:,}")
-            axes.text(right, row, f"{ms:.1f} ms, {words}", va="center", fontsize=9)
+            words = say("{} ms, {} kernels").format(f"{ms:.1f}", f"{one['kernels']:,}")
+            axes.text(right, row, words, va="center", fontsize=9)
         axes.axvline(floor, color=COLORS["weights"], lw=1.4)
         axes.text(
             floor + 0.5,

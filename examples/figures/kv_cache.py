@@ -204,7 +204,7 @@ def h100_batch(say: Say) -> Figure:
 def budget(say: Say) -> Figure:
     """Bytes of cache over the tokens held, for five models, against two cards; log-log."""
     labels = {
-        "Llama-2-7B": "Llama-2-7B,\nLlama-3.1-405B",  # 1.6 % apart: one line on this scale
+        "Llama-2-7B": "Llama-2-7B\nLlama-3.1-405B",  # 1.6 % apart: one line on this scale
         "Llama-3.1-405B": "",
         "Llama-3.1-70B": "Llama-3.1-70B",
         "Llama-3.1-8B": "Llama-3.1-8B",
@@ -218,22 +218,23 @@ def budget(say: Say) -> Figure:
             axes.annotate(
                 label,
                 (tokens[-1], gigabytes[-1]),
-                (5, 5 if "\n" in label else 0),
+                (5, 8 if "\n" in label else -2),
                 "data",
                 "offset points",
                 color=COLORS["kv"],
                 va="center",
                 fontsize=9,
             )
-        for size in (80, 141):
+        for size, above in ((80, False), (141, True)):
             axes.axhline(size, color=COLORS["idle"], ls=(0, (4, 3)), lw=1)
             axes.annotate(
                 say(f"{size} GB card"),
                 (tokens[0], size),
-                (2, 3),
+                (2, 3 if above else -3),
                 "data",
                 "offset points",
                 color=COLORS["idle"],
+                va="bottom" if above else "top",
                 fontsize=9,
             )
         axes.set(xscale="log", yscale="log")

@@ -21,6 +21,7 @@ WORDS = {
     }
 }
 
+
 def period(ms: float) -> str:
     """A time in the unit that makes it short: `10 µs`, `1 ms`, `1 s`."""
     if ms >= 1000:

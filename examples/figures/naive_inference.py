@@ -240,6 +240,7 @@ def terms(say: Say) -> Figure:
         axes.set(xscale="log", yscale="log", xlim=(90, 131072 * 6))
         axes.set_xticks([128, 1024, 8192, 32768, 131072])
         style.plain_ticks(axes.xaxis, style.thousands)
+        style.plain_ticks(axes.yaxis, style.power)
         axes.set_xlabel(say("tokens written"))
         axes.set_ylabel(say("FLOP of the whole answer"))
     return figure

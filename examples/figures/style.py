@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -107,8 +108,8 @@ def canvas(height: float = 3.1, width: float = WIDTH, **subplots) -> Iterator[tu
 
 
 def separated(number: float) -> str:
-    """`10,000` and `0.5`, as the text has them."""
-    return f"{number:,g}"
+    """`10,000` and `−0.5`, as the text has them."""
+    return f"{number:,g}".replace("-", "−")
 
 
 def separate(axis) -> None:
@@ -122,6 +123,12 @@ def plain_ticks(axis, unit: Callable[[float], str] = separated) -> None:
     """Write log-scale ticks as plain numbers (100, 1k, 16k) instead of powers of ten."""
     axis.set_major_formatter(FuncFormatter(lambda x, _: unit(x)))
     axis.set_minor_formatter(FuncFormatter(lambda x, _: ""))
+
+
+def power(number: float) -> str:
+    """`0.001` as `10⁻³`: of one size, where matplotlib would set the exponent too small for a phone."""
+    exponent = str(round(math.log10(number)))
+    return "10" + exponent.translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def thousands(number: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
@@ -94,7 +95,7 @@ def _arrow(axes, start: tuple, end: tuple, color: str = INK) -> None:
 def _branch(axes, y: float, words: str) -> None:
     """A block beside the stream: reads it through a norm, and adds its result back."""
     _arrow(axes, (STREAM, y), (4.25, y))
-    axes.text(3.3, y + 0.07, "RMSNorm", ha="center", va="bottom", fontsize=8)
+    axes.text(3.3, y + 0.07, "RMSNorm", ha="center", va="bottom", fontsize=9)
     _box(axes, 5.4, y, (2.3, 0.8), words)
     back = y - 0.8
     axes.plot([5.4, 5.4, STREAM + 0.3], [y - 0.4, back, back], color=INK, lw=1.1)
@@ -130,19 +131,17 @@ def flow(say: Say) -> Figure:
         axes.set(xlim=(0, 9), ylim=(0.1, 12))
         axes.axis("off")
         _words(axes, STREAM, 11.75, f"“{request.QUESTION}”", ha="center")
-        _words(
-            axes, STREAM, 11.3, say("in the chat template"), ha="center", fontsize=8.5
-        )
+        _words(axes, STREAM, 11.3, say("in the chat template"), ha="center", fontsize=9)
         for top, end, words in down:
             _arrow(axes, (STREAM, top), (STREAM, end))
-            _words(axes, STREAM + 0.15, (top + end) / 2, words, fontsize=8.5)
+            _words(axes, STREAM + 0.15, (top + end) / 2, words, fontsize=9)
         _words(axes, STREAM, 10.22, f"{say('token ids')} [{n}]", ha="center")
         _box(axes, STREAM, 9.1, wide, f"{say('embedding')} [{v} × {d}]")
         blue = COLORS["prefill"]
         axes.plot([STREAM, STREAM], [8.82, 3.8], color=blue, lw=3, zorder=1)
         _arrow(axes, (STREAM, 3.85), (STREAM, 3.56), blue)
         stream = f"{say('residual stream')} [{n} × {d}]"
-        _words(axes, STREAM + 0.25, 8.53, stream, fontsize=8.5, color=blue)
+        _words(axes, STREAM + 0.25, 8.53, stream, fontsize=9, color=blue)
         _branch(axes, 7.6, f"{say('attention')}\n{shape.heads} {say('heads')}")
         _branch(axes, 5.75, f"{say('feed-forward')}\n{shape.d_ff:,} {say('neurons')}")
         axes.add_patch(
@@ -159,14 +158,14 @@ def flow(say: Say) -> Figure:
         )
         _words(axes, 1.3, 6.4, f"{shape.layers} {say('layers')}", ha="right")
         last = f"{say('norm, last row')} [{d}]"
-        _words(axes, STREAM + 0.25, 4.15, last, fontsize=8.5)
+        _words(axes, STREAM + 0.25, 4.15, last, fontsize=9)
         _box(axes, STREAM, 3.27, wide, f"{say('LM head')} [{d} × {v}]")
         _words(axes, STREAM, 2.18, f"{say('logits')} [{v}]", ha="center")
         _words(axes, STREAM, 1.05, f"{say('probabilities')} [{v}]", ha="center")
         shown = f"“{best['token']}” {best['probability']:.1%}"
         _words(axes, STREAM, 0.5, shown, ha="center")
         for y, text in numbers:
-            _words(axes, RIGHT, y, text, ha="right", fontsize=8.5)
+            _words(axes, RIGHT, y, text, ha="right", fontsize=9)
     return figure
 
 
@@ -342,8 +341,9 @@ def shares(say: Say) -> Figure:
             shape, left = shapes.named(name), 0.0
             for words, keys, alpha in parts:
                 width = 100 * sum(shape.bill[k] for k in keys) / shape.parameters
-                look = {"color": COLORS["weights"], "alpha": alpha, "height": 0.62}
-                bars[words] = axes.barh(row, width, left=left, **look)
+                fill = to_rgba(COLORS["weights"], alpha)
+                look = {"color": fill, "ec": COLORS["weights"], "lw": 0.8}
+                bars[words] = axes.barh(row, width, left=left, height=0.62, **look)
                 if width > 4:
                     _words(axes, left + width / 2, row, f"{width:.0f}", ha="center")
                 left += width

@@ -75,11 +75,11 @@ def floor_ms(one: Accelerator, context: int = 1024) -> float:
 
 def table() -> list[str]:
     """A line for each accelerator."""
-    lines = ["                 GB   TB/s   TFLOP/s   FLOP/byte   floor, ms   W"]
+    lines = ["                 GB   TB/s   TFLOP/s   FLOP/byte   floor, ms       W"]
     for one in accelerators().values():
         rate = f"{one.flop_per_s / 1e12:7,.0f}" if one.flop_per_s else "      –"
         ridge = f"{one.ridge:9,.0f}" if one.flop_per_s else "        –"
-        watts = f"{one.watts:,.0f}" if one.watts else "–"
+        watts = f"{one.watts:5,.0f}" if one.watts else f"{'–':>5}"
         lines.append(
             f"{one.name:14} {one.memory_bytes / 1e9:4,.0f}  {one.bytes_per_s / 1e12:5.2f}"
             f"   {rate}   {ridge}   {floor_ms(one):9.2f}   {watts}"

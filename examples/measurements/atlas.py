@@ -263,7 +263,7 @@ def summary(folder: Path) -> str:
     found = runs(folder)
     text: list[str] = []
     for device in dict.fromkeys(data["device"] for data, _ in found.values()):
-        text += [device, f"  {'run':33} points  median   worst  beyond {CLOSE:.0%}"]
+        text += [device, f"  points  median   worst  beyond {CLOSE:.0%}  run"]
         text += [
             row(stem, points)
             for stem, (data, points) in found.items()
@@ -274,7 +274,7 @@ def summary(folder: Path) -> str:
 
 def row(name: str, found: list[Entry]) -> str:
     middle, worst, far = errors(found)
-    return f"  {name:33} {len(found):6} {middle:+7.0%} {worst.error:+7.0%} {far:11}"
+    return f"  {len(found):6} {middle:+7.0%} {worst.error:+7.0%} {far:11}  {name}"
 
 
 def everything(found: dict[str, tuple[dict, list[Entry]]]) -> list[Entry]:

@@ -75,11 +75,14 @@ def lines() -> list[str]:
     """A line for each pair of runs, and one for all points together."""
     by_run = {stem: carried(stem) for stem in PAIRS}
     by_run["all"] = [c for found in by_run.values() for c in found]
-    text = ["measured on an H200, predicted from an H100   points   median   worst"]
+    text = [
+        "measured on an H200, predicted from an H100",
+        "points  median   worst  run",
+    ]
     for name, found in by_run.items():
         worst = max(found, key=lambda c: abs(c.error))
         middle = statistics.median(c.error for c in found)
-        text.append(f"{name:46}{len(found):6}   {middle:+6.0%}  {worst.error:+6.0%}")
+        text.append(f"{len(found):6} {middle:+7.0%} {worst.error:+7.0%}  {name}")
     return text
 
 

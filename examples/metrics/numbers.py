@@ -262,7 +262,6 @@ def of_dialects() -> dict[str, str]:
         "known-step": milliseconds(recorded.KNOWN.step * 1e3),
         "known-tokens": count(recorded.KNOWN.tokens),
         "known-texts": count(len(one.texts)),
-        "known-events": count(len(one.texts) + 2),
         "known-tpot": milliseconds(measures.tpot(one) * 1e3, 1),
         "known-latency": milliseconds(measures.latency(one) * 1e3),
         "known-last-text": milliseconds(dialects.last_text(one) * 1e3),
@@ -271,6 +270,7 @@ def of_dialects() -> dict[str, str]:
             dialects.aiperf_itl(one, len(one.texts)) * 1e3, 1
         ),
         "known-guidellm": milliseconds(dialects.guidellm_tpot(one) * 1e3, 1),
+        "known-vllm-tpot": milliseconds(dialects.vllm_tpot(one) * 1e3, 1),
         "known-vllm-itl": milliseconds(statistics.mean(itls) * 1e3, 1),
     }
 

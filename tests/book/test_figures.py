@@ -15,6 +15,8 @@ from examples.predict import shapes  # noqa: E402
 from tools import ROOT  # noqa: E402
 from tools.gates import terms  # noqa: E402
 
+import inline_figures  # noqa: E402  # isort: skip
+
 # Terms that stay English in Chinese text, by the term base (`token`, `logits`), and a function's name.
 KEPT = re.compile(
     r"\b("
@@ -156,3 +158,21 @@ def test_words_in_a_color_that_is_no_thing_s_are_left_alone():
     )
     thing = other.replace("#123456", style.COLORS["decode"])
     assert 'class="ink-decode"' in style.with_text_colors(thing)
+
+
+def test_axes_write_thousands_as_the_text_does():
+    with style.canvas(ncols=2) as (figure, (small, large)):
+        small.plot([0, 1], [0, 0.5])
+        large.plot([0, 20_000], [0, 0.5])
+    figure.canvas.draw()
+    labels = [[one.get_text() for one in axes.get_xticklabels()] for axes in figure.axes]  # fmt: skip
+    assert "20,000" in labels[1] and "−5,000" in labels[1] and "0.00" in labels[0]
+    assert [style.power(x) for x in (1e-11, 1, 1e15)] == ["10⁻¹¹", "10⁰", "10¹⁵"]
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_figure_fits_a_phone_or_scrolls_by_little(stem):
+    """Its smallest words at nine pixels: 375 across, and half as much again where a drawing is a grid of words."""
+    svg = (style.FOLDER / f"{stem}.svg").read_text("utf-8")
+    most = 460 if stem in ("attention--head", "attention--exchange") else 380
+    assert inline_figures.least_width(svg) <= most

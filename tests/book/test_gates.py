@@ -299,6 +299,7 @@ MUTATIONS = [
     Mutation("a line for another shell", "shell", edit("README.md", "```sh", "```zsh\nmake books\n```\n\n```sh")),
     Mutation("a shell line in a list", "shell", edit("README.md", "Then", "- a\n\n  ```sh\n  make books\n  ```\n\nThen")),
     Mutation("a module in a sentence that is not there", "shell", edit("README.md", "`make serve`", "`.venv/bin/python -m examples.kv`")),
+    Mutation("a shell line wider than a page", "shell", edit(PAGE, "make book\n", f"make book # {'x' * 88}\n")),
     Mutation("a shell line that does not parse", "shell", edit(PAGE, "make book\n", "make book && (\n")),
     Mutation("a target that is not there", "shell", edit(PAGE, "make book\n", "make books\n")),
     Mutation("a module that is not there", "shell", edit(PAGE, "-m examples.kv_cache\n", "-m examples.kv\n")),

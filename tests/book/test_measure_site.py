@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from examples.cli import CommandError
-from tools import measure_site
+from tools import measure_site, serve
 
 GOOD = {
     "performance": 100,
@@ -131,3 +131,14 @@ def test_without_a_site_it_says_what_to_run(tmp_path, monkeypatch):
     monkeypatch.setattr(measure_site.serve, "SITE", tmp_path)
     with pytest.raises(CommandError, match="make book"):
         measure_site.main([])
+
+
+def test_a_browser_that_goes_away_is_no_news_and_other_errors_are(capsys):
+    server = serve.server(0)
+    for error, said in ((ConnectionResetError(), False), (BrokenPipeError(), False), (ValueError("x"), True)):  # fmt: skip
+        try:
+            raise error
+        except Exception:
+            server.handle_error(None, ("127.0.0.1", 1))
+        assert bool(capsys.readouterr().err) == said
+    server.server_close()

@@ -268,7 +268,7 @@ def test_every_page_shows_when_its_facts_were_checked(code):
         (line,) = re.findall(r'<p class="checked">([^<]*)</p>', html)
         (date,) = re.findall(r"\d{4}-\d\d-\d\d", line)
         assert checked.day(date) and line in (
-            f"{say('Facts checked on')} {date}",
+            say("Facts checked on {date}").format(date=date),
             say("Facts checked on {date} or later").format(date=date),
         ), page
 

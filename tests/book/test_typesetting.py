@@ -11,6 +11,7 @@ from docutils.utils import new_document
 from tests.book.conftest import PAGES, SITE
 from tests.book.test_navigation import FOLDERS
 
+import chinese  # isort: skip
 import listings  # isort: skip
 import typesetting  # isort: skip
 
@@ -111,6 +112,163 @@ def test_markdown_and_index_have_none_of_it_and_keep_a_chip_s_space(folder):
     text = page.with_suffix(".md").read_text("utf-8")
     assert "<span" not in text and "wbr" not in text
     assert "` Paris`" in text
+
+
+# ---- what a line must not part -------------------------------------------------------------------
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("on 2026-11-26.", ["2026-11-26"]),
+        ("Llama-3.1-8B, UTF-8 and DeepSeek-V3.", ["Llama-3.1-8B", "UTF-8", "DeepSeek-V3"]),
+        ("by top-p of pre-norm, 30-32", ["top-p"]),
+    ],
+)  # fmt: skip
+def test_dates_and_names_with_numbers_stay_in_one_piece(text, kept):
+    document = new_document("page")
+    document += nodes.paragraph("", text)
+    document += nodes.paragraph("", "", nodes.literal("", text))
+    typesetting.Together(document).run()
+    found = [one.astext() for one in document.findall(nodes.inline)]
+    assert found == kept and document.astext() == f"{text}\n\n{text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "together"),
+    [
+        ("141 GB and 4.8 TB/s", f"141{NBSP}GB and 4.8{NBSP}TB/s"),
+        ("5\ns, 12 seconds", f"5{NBSP}s, 12 seconds"),
+        ("[37 × 576]", f"[37{NBSP}×{NBSP}576]"),
+        ("Vaswani et al. say", f"Vaswani et{NBSP}al. say"),
+    ],
+)
+def test_numbers_stay_with_their_units(text, together):
+    document = new_document("page")
+    document += nodes.paragraph("", text)
+    typesetting.Together(document).run()
+    assert document.astext() == together
+
+
+def test_short_code_of_several_words_and_the_space_of_a_token_stay_together():
+    code = '<code class="docutils literal notranslate">%s</code>'
+    piece = '<span class="pre">%s</span>'
+    short = typesetting.whole(code % (piece % "make" + " " + piece % "figures"))
+    assert '<span class="whole"><span class="pre whole">make</span> ' in short
+    token = typesetting.whole(code % (" " + piece % "Paris"))
+    assert '<span class="whole"> <span' in token
+    long = typesetting.whole(code % " ".join(piece % "python" for _ in range(6)))
+    assert '<span class="whole"><' not in long
+
+
+def test_addresses_and_paths_of_references_may_break_at_their_marks():
+    link = '<a class="reference external" href="https://a.example/b_c">https://a.example/b_c</a>'
+    assert "https://a.example/<wbr>b_<wbr>c</a>" in typesetting.whole(link)
+    entry = f'<div class="citation" id="x"><p>File vllm/v1/core_x.py. {link}</p></div>'
+    made = typesetting.whole(entry)
+    assert "vllm/<wbr>v1/<wbr>core_<wbr>x.py" in made and 'href="https://a.example/b_c"' in made  # fmt: skip
+
+
+@pytest.mark.built
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_citation_stays_with_the_word_before_it_and_a_figure_with_its_number(folder):
+    seen = 0
+    for path in (SITE / folder / "chapters").glob("*/*.html"):
+        html = path.read_text("utf-8")
+        assert not re.search(r' <span class="bibtex-citation"[^>]*>\[', html), path
+        assert not re.search(r'<span class="std std-numref">[^<\s]+ \d[\d.]*</span>', html), path  # fmt: skip
+        seen += html.count(f'{NBSP}<span class="bibtex-citation"')
+    assert seen > 80
+
+
+@pytest.mark.built
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_link_to_an_exercise_has_the_number_of_its_box(folder):
+    seen = 0
+    for path in (SITE / folder / "chapters").glob("*/*.html"):
+        html = path.read_text("utf-8")
+        for words in re.findall(r'<a class="reference internal" href="[^"]*#ex-[^"]*">(.*?)</a>', html):  # fmt: skip
+            assert re.search(r"\d+\.\d+$", re.sub(r"<[^>]*>", "", words)), (path, words)  # fmt: skip
+            seen += 1
+    assert seen >= 5
+
+
+# ---- Chinese -------------------------------------------------------------------------------------
+def test_terms_are_sorted_by_their_sound():
+    terms = ["预填充", "TTFT", "注意力", "带宽", "KV 缓存", "解码"]
+    assert sorted(terms, key=chinese.sound) == ["KV 缓存", "TTFT", "带宽", "解码", "预填充", "注意力"]  # fmt: skip
+
+
+@pytest.mark.built
+def test_names_of_chapters_stand_in_marks_and_emphasis_has_dots():
+    """In sentences only: not in lists of pages, in cards or at a heading."""
+    titles = {
+        re.sub(r"^[\d.]+\s*|#$", "", re.sub(r"<[^>]+>", "", found)).strip()
+        for path in (SITE / "zh/chapters").glob("**/*.html")
+        for found in re.findall(r"<h1>(.*?)</h1>", path.read_text("utf-8"))
+    }
+    seen = 0
+    for path in (SITE / "zh").glob("**/*.html"):
+        html = path.read_text("utf-8")
+        if "<article" not in html:
+            continue
+        article = html[html.index("<article") : html.index("</article>")]
+        for before, words, after in re.findall(
+            r'(.)<a class="reference internal" href="[^"]*">(?:<span[^>]*>)?([^<]*)(?:</span>)?</a>(.)', article
+        ):  # fmt: skip
+            if words in titles and "<" not in before + after:
+                assert (before, after) == ("《", "》"), (path, words)
+                seen += 1
+        assert "《》" not in re.sub(r"<[^>]+>|\s", "", article), path
+        for one in re.findall(r"<em>([^<]*)</em>", article):
+            assert not re.search("[\u4e00-\u9fff]", one), (path, one)
+    assert seen > 40
+
+
+@browser
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_icons_have_their_font(site, tab, folder):
+    """A rule for emphasis must not reach them: an `<i>` is an icon here."""
+    page = tab()
+    page.goto(f"{site}/{folder}{CHAPTER}")
+    fonts = page.locator("i[class*='fa-']").evaluate_all(
+        "all => all.map((one) => getComputedStyle(one, '::before').fontFamily || getComputedStyle(one).fontFamily)"
+    )
+    assert fonts and all("Font Awesome" in font for font in fonts), set(fonts)
+
+
+@browser
+def test_a_number_of_three_digits_stands_in_one_line(site, tab):
+    page = tab(390)
+    page.goto(f"{site}/chapters/appendix/references.html")
+    lines = page.locator("div.citation .label").evaluate_all(
+        """all => all.map((one) => {
+            const range = document.createRange();
+            range.selectNodeContents(one);
+            return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size;
+        })"""
+    )
+    assert len(lines) > 100 and set(lines) == {1}
+
+
+@browser
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_section_of_one_box_names_itself_once(site, tab, folder):
+    page = tab()
+    page.goto(f"{site}/{folder}{CHAPTER}")
+    boxes = page.locator("h2 + div.in-production > .admonition-title")
+    assert boxes.count() and not any(boxes.nth(i).is_visible() for i in range(boxes.count()))  # fmt: skip
+
+
+@browser
+def test_on_a_phone_the_ways_on_stand_below_each_other(site, tab):
+    page = tab(390)
+    page.goto(f"{site}/{CHAPTER}")
+    tops = page.locator(".prev-next-area a").evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect()).map((box) => [box.top, box.bottom, box.width])"
+    )
+    assert len(tops) == 2 and tops[0][1] <= tops[1][0] and min(one[2] for one in tops) > 200  # fmt: skip
 
 
 # ---- listings -----------------------------------------------------------------------------------

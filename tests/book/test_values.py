@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 
@@ -10,6 +11,16 @@ import pytest
 from examples import values
 
 ROOT = __import__("pathlib").Path(__file__).parents[2]
+
+
+def the_role():
+    """_ext/values.py, which shares its name with examples/values.py."""
+    path = ROOT / "_ext" / "values.py"
+    spec = importlib.util.spec_from_file_location("values_role", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
 
 PAGE = """\
 # Toy
@@ -125,6 +136,22 @@ def test_formats():
     assert values.decimal_bytes(15.01e9, "GB", 2) == "15.01\N{NO-BREAK SPACE}GB"
     assert values.count(8030261248) == "8,030,261,248"
     assert values.decimal(7.86, 1) == "7.9"
+    assert values.decimal(-1234.5, 1) == "\N{MINUS SIGN}1,234.5"
+    assert values.quantity(-4, "%") == "\N{MINUS SIGN}4\N{NO-BREAK SPACE}%"
+    for text, number in (("1,234.5\N{NO-BREAK SPACE}ms", 1234.5), ("\N{MINUS SIGN}4\N{NO-BREAK SPACE}%", -4)):  # fmt: skip
+        assert values.number(text) == number
+
+
+def test_numbers_in_formulas_have_their_thousands():
+    set_in_type = {
+        r"2 \cdot 4096 \cdot 131072": r"2 \cdot 4{,}096 \cdot 131{,}072",
+        r"1{,}536 + 3.14159 + x_{100}": r"1{,}536 + 3.14159 + x_{100}",
+        r"b = 100000": r"b = 100{,}000",
+    }
+    role = the_role()
+    for source, tex in set_in_type.items():
+        assert role.separated(source) == tex
+    assert role.as_tex("\N{MINUS SIGN}4\N{NO-BREAK SPACE}%") == r"-4~\mathrm{\%}"
 
 
 def test_a_module_without_values_and_a_bad_table_say_so(monkeypatch):

@@ -21,8 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 def number(key: str) -> float:
     """The number of a value of this chapter, without its unit."""
-    text = values.lookup(f"hardware--{key}").split(values.NBSP)[0]
-    return float(text.replace(",", ""))
+    return values.number(values.lookup(f"hardware--{key}"))
 
 
 # Datasheets.

@@ -278,7 +278,8 @@ def test_one_answer_in_four_programs():
     assert dialects.aiperf_itl(one) == pytest.approx(6 * 0.05 / 7)
     assert dialects.aiperf_itl(one, 7) == pytest.approx(0.05)
     assert dialects.guidellm_tpot(one) == pytest.approx(0.5 / 8)
-    assert np.mean(dialects.vllm_itls(one)) == pytest.approx(0.35 / 8)
+    assert dialects.vllm_tpot(one) == pytest.approx(6 * 0.05 / 7)
+    assert dialects.vllm_itls(one) == pytest.approx([0.05] * 6)
 
 
 def test_aiperf_measured_what_its_definitions_predict():

@@ -31,8 +31,7 @@ def asked(loaded):
 
 def number(key: str) -> float:
     """The number of a value of this chapter, without its unit."""
-    text = values.lookup(f"naive-inference--{key}").split(values.NBSP)[0]
-    return float(text.replace(",", ""))
+    return values.number(values.lookup(f"naive-inference--{key}"))
 
 
 # What is computed again.

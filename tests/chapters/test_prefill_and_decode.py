@@ -23,8 +23,7 @@ CARD = Ceilings(read_bytes_per_s=2e12, flop_per_s=300e12)
 
 def number(key: str) -> float:
     """The number of a value of this chapter, without its unit."""
-    text = values.lookup(f"prefill-and-decode--{key}").split(values.NBSP)[0]
-    return float(text.replace(",", ""))
+    return values.number(values.lookup(f"prefill-and-decode--{key}"))
 
 
 # On paper.

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tools.gates.book import Book, blocks, directive
+from tools.gates.listings import WIDEST
 
 SHELLS = ("sh", "bash", "zsh", "shell", "console")
 INLINE = re.compile(
@@ -67,7 +68,18 @@ def of_file(book: Book, path: Path, known: set[str]) -> Iterator[str]:
             yield f"{book.name(path)}:{line}: {fault}"
 
 
+def of_width(book: Book, page: Path) -> Iterator[str]:
+    """On a page a command is as wide as a listing at most: print would break it, a screen hides its end."""
+    for block in blocks(page.read_text("utf-8")):
+        if block.token.info.strip() in SHELLS:
+            for line in block.token.content.splitlines():
+                if len(line) > WIDEST:
+                    yield f"{book.name(page)}:{block.line}: a line of {len(line)} letters, at most {WIDEST}; go on after a backslash"
+
+
 def faults(book: Book) -> Iterator[str]:
     known = targets(book)
+    for page in book.pages:
+        yield from of_width(book, page)
     for path in [*book.pages, *book.guides]:
         yield from of_file(book, path, known)
