@@ -16,7 +16,9 @@ from exercises import name_of
 from languages import LANGUAGES
 from latex_line import has_han, written
 from latex_room import (
+    COLUMNS,
     HEADING,
+    LONG_TABLE,
     TEXT,
     follows_heading,
     is_led,
@@ -24,7 +26,7 @@ from latex_room import (
     least_lines,
     next_shown,
     stays_whole,
-    width,
+    widths,
 )
 from latex_words import filled, words_of
 from listings import PATH
@@ -35,7 +37,7 @@ from tables import mark_numbers
 
 FRONT, BACK = "chapters/preface", "chapters/appendix/index"
 BOXES = ("takeaway", "pitfall", "in-production", "try-it", "exercise")
-TABLE_COLUMNS = 85  # letters to the line of a table
+NARROWEST = 14  # letters: how wide a column of such a table is with the space beside it
 ALARMS = ("attention", "caution", "danger", "error", "warning")
 
 
@@ -75,14 +77,14 @@ def is_number(entry) -> bool:
     return "number" in entry["classes"]
 
 
-def has_long_rows(group) -> bool:
-    """Whether a row of a table's body has more than a line: its columns together are wider than the page."""
-    rows = list(group.findall(nodes.row))
-    widest = [
-        max(width(cell.astext()) for cell in column)
-        for column in zip(*rows, strict=False)
-    ]
-    return sum(widest) > TABLE_COLUMNS
+def columns_of(table) -> str:
+    """How LaTeX sets a table's columns: numbers flush right; where it goes over pages, as wide as their cells ask."""
+    rows = list(table.findall(nodes.row))
+    if len(rows) <= LONG_TABLE:
+        return "".join("R" if is_number(one) else "L" for one in rows[0])
+    wide = [max(NARROWEST, min(one, COLUMNS // 2)) for one in widths(table)]
+    whole = max(sum(wide), COLUMNS)
+    return "".join(rf"\X{{{one}}}{{{whole}}}" for one in wide)
 
 
 class BookTranslator(LaTeXTranslator):
@@ -90,6 +92,7 @@ class BookTranslator(LaTeXTranslator):
 
     main_begun = False
     in_references = False
+    page_told = ""
 
     def __init__(self, *arguments):
         self.labels: set[str] = set()  # those already written
@@ -189,10 +192,7 @@ class BookTranslator(LaTeXTranslator):
         self.give_number(node, "table", "table")
         self.keep_whole(node)
         mark_numbers(node)
-        first = next(node.findall(nodes.row))
-        self.next_table_colspec = "".join(
-            "R" if is_number(one) else "L" for one in first
-        )
+        self.next_table_colspec = columns_of(node)
         node["align"] = "left"
         super().visit_table(node)
 
@@ -207,7 +207,8 @@ class BookTranslator(LaTeXTranslator):
 
     def depart_row(self, node) -> None:
         super().depart_row(node)
-        if node.next_node(descend=False, siblings=True) and has_long_rows(node.parent):
+        several = sum(widths(node.parent)) > COLUMNS  # lines, in some row
+        if several and node.next_node(descend=False, siblings=True):
             self.body.append(r"\addlinespace[3pt]")
 
     def visit_math_block(self, node) -> None:
@@ -249,6 +250,9 @@ class BookTranslator(LaTeXTranslator):
             super().visit_Text(node)
         else:
             self.body.append(written(node, self.encode, self.in_references))
+        if self.page_told and node.astext() == "》":
+            self.body.append(self.page_told)
+            self.page_told = ""
 
     def visit_thebibliography(self, node) -> None:
         self.in_references = True
@@ -277,7 +281,12 @@ class BookTranslator(LaTeXTranslator):
         if phrase := self.page_phrase(node):
             place = self.idescape(node["refuri"][1:].replace("#", ":"))
             page = rf"\pageref*{{{place}}}"
-            self.body.append(words_of(self.config.language)[phrase].format(page=page))
+            told = words_of(self.config.language)[phrase].format(page=page)
+            after = node.next_node(descend=False, siblings=True)
+            if after is not None and after.astext() == "》":
+                self.page_told = told  # behind the mark that closes the title
+            else:
+                self.body.append(told)
 
     def page_phrase(self, link) -> str:
         """How the page of a link is told: from an exercise to its solution and back, and to all solutions."""

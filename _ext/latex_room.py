@@ -14,7 +14,8 @@ from sphinx.builders.latex.nodes import captioned_literal_block
 HEADING = 3.5  # lines: a heading with the space around it
 TEXT = 2  # lines of a paragraph that do not stand without each other
 WHOLE, BEGIN = 11, 7  # lines: shorter listings stay on one page, longer ones begin so
-ROWS = 20  # rows of a table that a page is broken for
+LONG_TABLE = 30  # rows: Sphinx lets a longer one go over pages
+ROWS = 5  # of such a table, that stand together
 SHORT = 700  # letters: a shorter box stays on one page
 LINE = 0.9  # of a line of text: how high a line of code is
 COLUMNS = 84  # letters to the line; Chinese takes two of them
@@ -28,6 +29,25 @@ def width(text: str) -> int:
 
 def lines(node) -> int:
     return math.ceil(width(node.astext()) / COLUMNS)
+
+
+def widths(table) -> list[int]:
+    """Of each column of a table the letters of its widest cell."""
+    rows = table.findall(nodes.row)
+    return [
+        max(width(cell.astext()) for cell in column)
+        for column in zip(*rows, strict=False)
+    ]
+
+
+def row_lines(row, columns: list[int]) -> float:
+    """The lines of a table's row, the page shared among the columns as their widest cells ask."""
+    share = min(1.0, COLUMNS / max(1, sum(columns)))
+    cells = zip(row, columns, strict=False)
+    return 1.2 * max(
+        math.ceil(width(cell.astext()) / max(1.0, column * share))
+        for cell, column in cells
+    )
 
 
 def neighbors(node, step: int):
@@ -56,8 +76,9 @@ def stays_whole(box) -> bool:
 def least_lines(node) -> float:
     """How many lines must fit on the page for `node` to begin there well; 0 where it does not matter."""
     if isinstance(node, nodes.table):
-        rows = sum(1 for _ in node.findall(nodes.row))
-        return min(rows, ROWS) * 1.2 + 3
+        rows = list(node.findall(nodes.row))
+        rows = rows if len(rows) <= LONG_TABLE else rows[:ROWS]
+        return sum(row_lines(row, widths(node)) for row in rows) + 3
     if isinstance(node, (nodes.literal_block, captioned_literal_block)):
         (block,) = node.findall(nodes.literal_block)
         height = block.astext().count("\n") + 3

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import polib
 import pytest
-from latex_words import colophon  # of _ext/
+from docutils import nodes
+from latex_book import columns_of  # of _ext/
+from latex_room import least_lines
+from latex_words import colophon
 from pygments.styles import get_style_by_name
 from pypdf import PdfReader
 
@@ -536,6 +539,21 @@ def test_cells_are_ragged_numbers_flush_right_and_long_rows_apart(toy):
     assert table.count(r"\bookheadwidth{1}{2}") == 1, "the head of the numbers may turn"
 
 
+def table_of(rows: int) -> nodes.table:
+    """A table of so many rows: a sign and what it means."""
+    body = nodes.tbody()
+    for _ in range(rows):
+        texts = ("T", "the number of tokens of a sequence, its prompt among them")
+        body += nodes.row("", *(nodes.entry("", nodes.paragraph("", t)) for t in texts))
+    return nodes.table("", nodes.tgroup("", body))
+
+
+def test_a_table_over_pages_has_columns_as_wide_as_their_cells_ask():
+    assert columns_of(table_of(30)) == "LL"
+    assert columns_of(table_of(31)) == r"\X{14}{84}\X{42}{84}"
+    assert least_lines(table_of(30)) > 30 and least_lines(table_of(31)) < 10
+
+
 def test_a_line_that_leads_in_travels_with_what_it_leads_in_to(toy):
     body = toy["en"][2]
     before, _, after = body.partition("It reads:")
@@ -551,6 +569,7 @@ def test_exercises_and_solutions_tell_each_other_s_page(toy):
     assert re.search(rf"Solution\}}+, page~{re.escape(solution)}\)", toy["en"][2])
     assert f" (page~{exercise}). See" in toy["en"][2]
     assert f"，第~{solution}~页" in toy["zh_CN"][2]
+    assert r"》（第~\pageref" in toy["zh_CN"][2], "behind the mark that closes a title"
 
 
 def test_the_day_of_the_facts_is_no_paragraph_of_the_text(toy):
