@@ -54,6 +54,22 @@ async function withWords(found, query) {
     .map(({ one }) => one);
 }
 
+/** Whether a text holds the beginning of every Latin word. */
+function begins(text, words) {
+  const lower = plain(text).toLowerCase();
+  return (words.toLowerCase().match(/[a-z0-9]+/g) ?? []).every((word) => lower.includes(word.slice(0, 4)));
+}
+
+/**
+ * Without the pages that pagefind found by a letter or two: of a word that stands nowhere it cuts the end off until
+ * something begins so. If the best page holds more, the words were found as they are.
+ */
+async function genuine(found, words) {
+  if (!found.length || begins((await found[0].data()).content, words)) return found;
+  const pages = await Promise.all(found.map((one) => one.data()));
+  return found.filter((_, at) => begins(pages[at].content, words));
+}
+
 function element(tag, className, parent) {
   const made = document.createElement(tag);
   made.className = className;
@@ -153,7 +169,7 @@ class Search {
     const query = this.input.value;
     const words = wordsOf(query);
     const pagefind = words && (await this.load());
-    const found = pagefind ? await withWords(await ranked(pagefind, words), query) : [];
+    const found = pagefind ? await genuine(await withWords(await ranked(pagefind, words), query), words) : [];
     if (turn !== this.turn) return; // a newer query is on its way
     this.left = found;
     await this.showMore(turn);

@@ -77,7 +77,7 @@ def test_the_chinese_preview_marks_what_is_not_translated(tmp_path):
     assert done.returncode == 0, done.stderr
     html = (tmp_path / f"out/{PAGE}.html").read_text("utf-8")
     assert '<p class="untranslated">A fact with' in html
-    assert '<p class="translated">在 80 GB' in html
+    assert '<p class="translated">在 80\N{NO-BREAK SPACE}GB' in html
     css = (tmp_path / "out" / style_sheet.BUNDLE).read_text("utf-8")
     (rule,) = (line for line in css.split("}") if ".untranslated" in line)
     assert "background: var(--pst-color-target)" in rule

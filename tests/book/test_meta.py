@@ -265,7 +265,8 @@ def test_every_page_shows_when_its_facts_were_checked(code):
         html = page.read_text("utf-8")
         if 'http-equiv="refresh"' in html:
             continue
-        (line,) = re.findall(r'<p class="checked">([^<]*)</p>', html)
+        (line,) = re.findall(r'<p class="checked">(.*?)</p>', html)
+        line = re.sub(r"<[^>]*>", "", line)
         (date,) = re.findall(r"\d{4}-\d\d-\d\d", line)
         assert checked.day(date) and line in (
             say("Facts checked on {date}").format(date=date),

@@ -66,6 +66,7 @@ def test_every_reference_of_the_book_is_set_so(code):
     page = SITE / LANGUAGES[code].folder / "chapters/appendix/references.html"
     html = page.read_text("utf-8")
     text = re.sub(r"<[^>]+>", "", html[html.index("<article") : html.index("</article")])  # fmt: skip
+    text = text.replace("\N{NO-BREAK SPACE}", " ")
     assert "and others" not in text and LANGUAGES[code].say("et al.") in text
     assert bool(re.search(r"\bRead \d{4}", text)) == (code == "en")
     assert "[100]" in text, "all of them"
