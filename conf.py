@@ -76,7 +76,7 @@ numfig_secnum_depth = 1
 math_numfig = True
 math_eqref_format = "({number})"
 highlight_language = "text"
-pygments_style = "friendly"
+pygments_style = "a11y-high-contrast-light"
 smartquotes_excludes = {"languages": ["zh_CN"], "builders": ["man", "text"]}
 
 bibtex_bibfiles = ["chapters/appendix/references.bib"]

@@ -1,9 +1,9 @@
-"""Exercises and solutions on the web: a title line with the way to the other.
+"""Exercises and solutions: numbered by their chapter, and on the web a title line with the way to the other.
 
 An author writes the solution's link at the end of an exercise, in brackets, and begins a solution with the link
-to its exercise; print keeps it so. Here the links move to the title lines, and each solution becomes a block.
+to its exercise; print keeps it so. On the web the links move to the title lines, and each solution becomes a block.
 
-An author counts the exercises of a chapter; on the web each gets the chapter's number before its own, in its box and
+An author counts the exercises of a chapter; each gets the chapter's number before its own, in its box and
 in every link to it, and the solutions of a chapter stand under the chapter's number and title.
 """
 
@@ -82,38 +82,45 @@ def first_solution(section: nodes.section) -> str:
 
 
 class Exercises(SphinxPostTransform):
-    """Move the links and make the blocks, in HTML only."""
+    """Give the numbers; in HTML move the links and make the blocks, too."""
 
     default_priority = 20  # when references are resolved
-    formats = ("html",)
+    formats = ("html", "latex")
 
     def run(self, **kwargs) -> None:
+        moved = self.app.builder.format == "html"
         for box in self.document.findall(nodes.admonition):
             if "exercise" in box["classes"]:
-                self.exercise(box)
+                self.exercise(box, moved)
         for section in list(self.document.findall(nodes.section)):
-            self.solutions(section)
+            self.heading(section, moved)
+            if moved:
+                self.solutions(section)
         for link in self.document.findall(nodes.reference):
             if leads_to(link, "ex-") and "solution-exercise" not in link["classes"]:
                 numbered(link, self.env, name_of(link))
 
-    def exercise(self, box: nodes.admonition) -> None:
+    def exercise(self, box: nodes.admonition, moved: bool) -> None:
         if names := [one for one in box["ids"] if one.startswith("ex-")]:
             numbered(box[0], self.env, names[0])
         links = [one for one in box.findall(nodes.reference) if leads_to(one, "sol-")]
-        if links:
+        if links and moved:
             link = taken(links[-1])
             link["classes"] = ["exercise-solution"]
             box[0] += [nodes.Text(" "), link]
 
-    def solutions(self, section: nodes.section) -> None:
-        block = None
+    def heading(self, section: nodes.section, moved: bool) -> None:
         if name := first_solution(section):
             number, title = chapter_of(self.env, name)
             if title and isinstance(section[0], nodes.title):
-                sign = nodes.inline("", f"{number}. ", classes=["section-number"])
+                sign: nodes.Node = nodes.Text(f"{number}. ")
+                if moved:  # print would show the class in its bookmarks
+                    sign = nodes.inline("", "", sign, classes=["section-number"])
                 section[0].children = []
                 section[0] += [*([sign] if number else []), nodes.Text(title)]
+
+    def solutions(self, section: nodes.section) -> None:
+        block = None
         for child in list(section.children):
             mine = [one for one in child.get("ids", []) if one.startswith("sol-")]
             if isinstance(child, nodes.paragraph) and mine:

@@ -3,94 +3,42 @@
 A4, since a listing of 88 columns then stands without a break beside margins of three centimeters; TeX Gyre
 Pagella with its math font, and Noto CJK. A part's `index.md` becomes a part, the preface front matter, the
 appendix back matter, each chapter a chapter. Chapters, figures, tables, listings and equations have the numbers
-that the web edition gives them, written out. The LaTeX stands in `latex/`, its words here.
+that the web edition gives them, written out.
+
+The LaTeX stands in `latex/`, its words in `latex_words`; `latex_room` says how much must stand together on a page,
+`latex_line` where a line may end.
 """
 
 from __future__ import annotations
 
-import datetime
-import os
-import re
-import subprocess
-from pathlib import Path
-
 from docutils import nodes
+from exercises import name_of
 from languages import LANGUAGES
+from latex_line import has_han, written
+from latex_room import (
+    COLUMNS,
+    HEADING,
+    LONG_TABLE,
+    TEXT,
+    follows_heading,
+    is_led,
+    leads_in,
+    least_lines,
+    next_shown,
+    stays_whole,
+    widths,
+)
+from latex_words import filled, words_of
 from listings import PATH
 from sphinx.builders.latex.nodes import captioned_literal_block
 from sphinx.locale import admonitionlabels
 from sphinx.writers.latex import LaTeXTranslator
+from tables import mark_numbers
 
-ROOT = Path(__file__).parent.parent
-TEMPLATES = Path(__file__).parent / "latex"
 FRONT, BACK = "chapters/preface", "chapters/appendix/index"
 BOXES = ("takeaway", "pitfall", "in-production", "try-it", "exercise")
+NARROWEST = 14  # letters: how wide a column of such a table is with the space beside it
 ALARMS = ("attention", "caution", "danger", "error", "warning")
-HEADING = 5.5  # lines: a heading with two of its text
-WHOLE, BEGIN = 20, 8  # lines: shorter listings stay on one page, longer ones begin so
-SHORT = 700  # letters: a shorter box stays on one page
-LINE = 0.9  # of a line of text: how high a line of code is
-# A name in code may break after these, between two letters or digits.
-BREAKS = re.compile(r"(?<=\w[_./=,:-])(?=\w)|(?<=_)(?=\w)")
-
-# xeCJK puts a space between Chinese and Latin letters, but drops it before a link.
-HAN_END = re.compile(r"[\u3400-\u9fff] ?$")
-
-# What LaTeX itself writes: chapter and part heads, contents; and how far the lines stand apart.
-WORDS = {
-    "en": {
-        "chapter": r"Chapter \thechapter",
-        "part": r"Part \Roman{part}",
-        "contents": "Contents",
-        # xeCJK would set quotes and dashes as Chinese punctuation.
-        "quotes": r'\xeCJKDeclareCharClass{Default}{"2013 -> "2014, "2018 -> "201D, "2026}',
-        "leading": "1.04",
-        "edition": "Edition of {date}",
-        "license": "Text: Creative Commons Attribution 4.0 International (CC BY 4.0). "
-        "Code: Apache License 2.0.",
-    },
-    "zh_CN": {
-        "chapter": r"第 \thechapter\ 章",
-        "part": r"第\ifcase\value{part}\or 一\or 二\or 三\or 四\or 五\or 六\or 七\or 八\fi 部分",
-        "contents": "目录",
-        "quotes": "",
-        "leading": "1.18",
-        "edition": "{date} 版",
-        "license": "正文：知识共享署名 4.0 国际（CC BY 4.0）。代码：Apache License 2.0。",
-    },
-}
-
-
-def edition_date() -> str:
-    """The day of SOURCE_DATE_EPOCH, else of the last commit, else today: YYYY-MM-DD."""
-    moment = datetime.datetime.fromtimestamp(edition_second(), datetime.UTC)
-    return moment.date().isoformat()
-
-
-def edition_second() -> int:
-    """The same moment in seconds since 1970, for the dates inside the PDF."""
-    seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if not seconds.isdigit():
-        command = ["git", "log", "-1", "--format=%ct"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        seconds = done.stdout.strip()
-    return int(seconds or datetime.datetime.now(datetime.UTC).timestamp())
-
-
-def filled(template: str, language: str, author: str) -> str:
-    """The named file of `latex/` with its @NAMES@ replaced; a third language has English words."""
-    words = WORDS.get(language, WORDS["en"])
-    other = "zh_CN" if language == "en" else "en"
-    table = {name.upper(): text for name, text in words.items()}
-    table |= {
-        "EDITION": words["edition"].format(date=edition_date()),
-        "TITLE": LANGUAGES[language].title,
-        "OTHER": LANGUAGES[other].title,
-        "AUTHOR": author,
-        "LANG": LANGUAGES[language].code,
-    }
-    text = (TEMPLATES / f"{template}.tex").read_text("utf-8")
-    return re.sub(r"@([A-Z]+)@", lambda name: table[name[1]], text)
 
 
 def on_config(app, config) -> None:
@@ -125,60 +73,26 @@ def on_config(app, config) -> None:
     }
 
 
-def least_lines(node) -> float:
-    """How many lines of text must fit on the page for `node` to begin there well."""
-    if isinstance(node, nodes.table):
-        rows = sum(1 for _ in node.findall(nodes.row))
-        return min(rows, WHOLE) * 1.2 + 3
-    blocks = list(node.findall(nodes.literal_block))
-    if not blocks:
-        return 0.0
-    lines = max(block.astext().count("\n") + 3 for block in blocks)
-    return (lines if lines <= WHOLE else BEGIN) * LINE
+def is_number(entry) -> bool:
+    return "number" in entry["classes"]
 
 
-def stays_whole(box) -> bool:
-    """Whether a box is so short that a page break inside it would look like an accident."""
-    tall = (nodes.literal_block, nodes.table, nodes.figure, nodes.math_block)
-    text = box.astext()
-    wide = sum(
-        1 for letter in text if letter >= "\u2e80"
-    )  # Chinese takes twice the room
-    return len(text) + wide < SHORT and not any(
-        isinstance(one, tall) for one in box.findall()
-    )
-
-
-def neighbors(node, step: int):
-    """The nodes beside `node` that show something, nearest first."""
-    place = node.parent.index(node)
-    rest = node.parent[place + 1 :] if step > 0 else node.parent[:place][::-1]
-    return (one for one in rest if not isinstance(one, (nodes.Invisible, nodes.target)))
-
-
-def next_shown(node):
-    return next(neighbors(node, 1), None)
-
-
-def starts_latin(text) -> bool:
-    """Whether a link, or other inline node with its own group, with a Latin beginning follows."""
-    follower = text.next_node(descend=False, siblings=True)
-    return (
-        isinstance(follower, (nodes.Inline, nodes.TextElement))
-        and not isinstance(follower, nodes.math)
-        and follower.astext()[:1].isascii()
-        and follower.astext()[:1].isalnum()
-    )
-
-
-def follows_heading(node) -> bool:
-    return isinstance(next(neighbors(node, -1), None), nodes.title)
+def columns_of(table) -> str:
+    """How LaTeX sets a table's columns: numbers flush right; where it goes over pages, as wide as their cells ask."""
+    rows = list(table.findall(nodes.row))
+    if len(rows) <= LONG_TABLE:
+        return "".join("R" if is_number(one) else "L" for one in rows[0])
+    wide = [max(NARROWEST, min(one, COLUMNS // 2)) for one in widths(table)]
+    whole = max(sum(wide), COLUMNS)
+    return "".join(rf"\X{{{one}}}{{{whole}}}" for one in wide)
 
 
 class BookTranslator(LaTeXTranslator):
     """Front matter, parts, back matter; the web's numbers; boxes by their class; listings kept whole."""
 
     main_begun = False
+    in_references = False
+    page_told = ""
 
     def __init__(self, *arguments):
         self.labels: set[str] = set()  # those already written
@@ -188,11 +102,11 @@ class BookTranslator(LaTeXTranslator):
     def visit_start_of_file(self, node) -> None:
         name = node["docname"]
         if name == FRONT:  # a chapter before the parts, not a part
-            self.leave_numbers()
+            self.leave_numbers(-1)
             self.sectionlevel += 1
         elif name == BACK:
-            self.body.append("\n\\backmatter\\bookmarksetup{startatroot}\n")
-            self.leave_numbers()
+            self.body.append("\n\\backmatter\n")
+            self.leave_numbers(-2)  # it opens as a part does, without a number
         elif name.endswith("/index") and not self.main_begun:
             self.main_begun = True
             self.body.append("\n\\mainmatter\\setcounter{secnumdepth}{1}\n")
@@ -201,9 +115,9 @@ class BookTranslator(LaTeXTranslator):
             self.body.append(f"\n\\setcounter{{chapter}}{{{number[0] - 1}}}\n")
         super().visit_start_of_file(node)
 
-    def leave_numbers(self) -> None:
+    def leave_numbers(self, depth: int) -> None:
         """From here on no heading has a number, and the contents list chapters only."""
-        self.body.append("\n\\setcounter{secnumdepth}{-1}\n")
+        self.body.append(f"\n\\setcounter{{secnumdepth}}{{{depth}}}\n")
         self.body.append("\\addtocontents{toc}{\\setcounter{tocdepth}{0}}\n")
 
     def depart_start_of_file(self, node) -> None:
@@ -212,13 +126,10 @@ class BookTranslator(LaTeXTranslator):
         super().depart_start_of_file(node)
 
     def visit_title(self, node) -> None:
-        if self.curfilestack[-1:] == [BACK] and isinstance(node.parent, nodes.section):
-            # Its pages are chapters of their own; it has no page, but may be linked to.
-            self.body.append(f"\\clearpage{self.hypertarget_to(node.parent, True)}\n")
-            raise nodes.SkipNode
         if isinstance(node.parent, nodes.section) and self.sectionlevel > 1:
             follower = next_shown(node)
-            self.need(HEADING + (0 if follower is None else least_lines(follower)))
+            least = 0 if follower is None else least_lines(follower)
+            self.need(HEADING + max(TEXT, least))
         super().visit_title(node)
 
     def need(self, lines: float) -> None:
@@ -234,6 +145,24 @@ class BookTranslator(LaTeXTranslator):
 
     def depart_transition(self, node) -> None:
         pass
+
+    def visit_paragraph(self, node) -> None:
+        if "checked" in node["classes"]:
+            self.body.append("\n\\begin{bookchecked}\n")
+        elif leads_in(node) and not follows_heading(node):
+            self.need(least_lines(node))
+        super().visit_paragraph(node)
+
+    def depart_paragraph(self, node) -> None:
+        super().depart_paragraph(node)
+        if "checked" in node["classes"]:
+            self.body.append("\\end{bookchecked}\n")
+
+    def visit_target(self, node) -> None:
+        if not isinstance(
+            node.next_node(ascend=True), nodes.Admonition
+        ):  # the box bears its name
+            super().visit_target(node)
 
     def label(self, name: str, withdoc: bool = True) -> str:
         return f"{self.curfilestack[-1]}:{name}" if withdoc else name
@@ -262,7 +191,25 @@ class BookTranslator(LaTeXTranslator):
     def visit_table(self, node) -> None:
         self.give_number(node, "table", "table")
         self.keep_whole(node)
+        mark_numbers(node)
+        self.next_table_colspec = columns_of(node)
+        node["align"] = "left"
         super().visit_table(node)
+
+    def visit_entry(self, node) -> None:
+        super().visit_entry(node)
+        opened = self.bodystack[-1]
+        if is_number(node) and isinstance(node.parent.parent, nodes.thead):
+            for at, one in enumerate(opened[-2:], start=len(opened) - 2):
+                opened[at] = one.replace(r"\sphinxcolwidth", r"\bookheadwidth")
+        # Behind the opening of the cell's box, which would set its lines to the full width.
+        opened.append(r"\raggedleft " if is_number(node) else r"\raggedright ")
+
+    def depart_row(self, node) -> None:
+        super().depart_row(node)
+        several = sum(widths(node.parent)) > COLUMNS  # lines, in some row
+        if several and node.next_node(descend=False, siblings=True):
+            self.body.append(r"\addlinespace[3pt]")
 
     def visit_math_block(self, node) -> None:
         self.give_number(node, "displaymath", "equation")
@@ -279,8 +226,8 @@ class BookTranslator(LaTeXTranslator):
         super().visit_literal_block(node)
 
     def keep_whole(self, node) -> None:
-        """Begin a listing or a table where it fits; under a heading the heading has seen to that."""
-        if not follows_heading(node):
+        """Begin a listing or a table where it fits; a heading or a line that leads in has seen to that."""
+        if not is_led(node):
             self.need(least_lines(node))
 
     def visit_caption(self, node) -> None:
@@ -297,14 +244,59 @@ class BookTranslator(LaTeXTranslator):
         self.path_caption = None
         super().depart_caption(node)
 
+    # Lines -----------------------------------------------------------------------------------
     def visit_Text(self, node) -> None:
-        if isinstance(node.parent, nodes.literal) and not self.in_title:
-            pieces = BREAKS.split(node.astext())
-            self.body.append(r"\bookbreak{}".join(map(self.encode, pieces)))
-        elif HAN_END.search(text := node.astext()) and starts_latin(node):
-            self.body.append(self.encode(text.rstrip()) + "\\ ")
-        else:
+        if self.in_title:
             super().visit_Text(node)
+        else:
+            self.body.append(written(node, self.encode, self.in_references))
+        if self.page_told and node.astext() == "》":
+            self.body.append(self.page_told)
+            self.page_told = ""
+
+    def visit_thebibliography(self, node) -> None:
+        self.in_references = True
+        super().visit_thebibliography(node)
+
+    def depart_thebibliography(self, node) -> None:
+        super().depart_thebibliography(node)
+        self.in_references = False
+
+    def visit_emphasis(self, node) -> None:
+        if has_han(node.astext()):
+            self.body.append(r"\bookstress{")
+        else:
+            super().visit_emphasis(node)
+
+    # Links -----------------------------------------------------------------------------------
+    def visit_reference(self, node) -> None:
+        if name_of(node).startswith("sol-"):  # one word, not to be parted
+            self.body.append(r"\mbox{")
+        super().visit_reference(node)
+
+    def depart_reference(self, node) -> None:
+        super().depart_reference(node)
+        if name_of(node).startswith("sol-"):
+            self.body.append("}")
+        if phrase := self.page_phrase(node):
+            place = self.idescape(node["refuri"][1:].replace("#", ":"))
+            page = rf"\pageref*{{{place}}}"
+            told = words_of(self.config.language)[phrase].format(page=page)
+            after = node.next_node(descend=False, siblings=True)
+            if after is not None and after.astext() == "》":
+                self.page_told = told  # behind the mark that closes the title
+            else:
+                self.body.append(told)
+
+    def page_phrase(self, link) -> str:
+        """How the page of a link is told: from an exercise to its solution and back, and to all solutions."""
+        if not link.get("refuri", "").startswith("%") or self.in_title:
+            return ""
+        target = name_of(link)
+        if target.startswith("sol-"):
+            return "page"
+        back = target.startswith("ex-") and link.parent.index(link) == 0
+        return "page in brackets" if back or target == "solutions" else ""
 
     # Boxes -----------------------------------------------------------------------------------
     def visit_admonition(self, node, name: str = "") -> None:
@@ -318,9 +310,9 @@ class BookTranslator(LaTeXTranslator):
 
     def open_box(self, node, kind: str, title: list) -> None:
         names = [name for name in node["ids"] if self.label(name) not in self.labels]
-        self.body += [self.hypertarget(name) for name in names]
         hold = "unbreakable" if stays_whole(node) else "breakable"
         self.body.append(f"\n\\begin{{bookbox}}[{hold}]{{{kind}}}{{")
+        self.body += [self.hypertarget(name) for name in names]  # on the box's own page
         for child in title:
             child.walkabout(self)
         self.body.append("}\n")

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from latex_book import edition_date, edition_second
+from latex_words import edition_date, edition_second
 
 from examples import cli
 from tools import LANGUAGES, ROOT

@@ -127,3 +127,97 @@ def markup(reader: PdfReader) -> Iterator[str]:
     for number, page in enumerate(reader.pages, start=1):
         if match := LEFT_OVER.search(without_code(page)):
             yield f"page {number}: {match[0]} shows"
+
+
+class Row:
+    """A line of a page: where it stands, its text, and the faces and the largest size it is set in."""
+
+    def __init__(self, place: float):
+        self.place, self.text, self.faces, self.size = place, "", set(), 0.0
+
+    def is_code(self) -> bool:
+        return all("Mono" in face for face in self.faces)
+
+    def is_heading(self) -> bool:
+        sans = ("Heros-Bold", "SansCJK")
+        return self.size > 11 and all(any(n in f for n in sans) for f in self.faces)
+
+
+def rows(page) -> list[Row]:
+    """The lines of a page as they follow each other, without the running head and the page's number."""
+    found: list[Row] = []
+
+    def keep(text, _user, matrix, font, size):
+        if not text.strip():
+            return
+        if not found or abs(found[-1].place - matrix[5]) > 5:
+            found.append(Row(matrix[5]))
+        row = found[-1]
+        row.text += text
+        row.faces.add(str((font or {}).get("/BaseFont", "")))
+        row.size = max(row.size, size)
+
+    page.extract_text(visitor_text=keep)
+    if found and found[0].size < 10:  # a page that opens a chapter has none
+        found.pop(0)
+    return [row for row in found if not re.fullmatch(r"[\divxl]+", row.text.strip())]
+
+
+def stranded(pages: list[list[Row]]) -> Iterator[str]:
+    """Headings at the foot of a page, alone or with one line."""
+    for number, page in enumerate(pages, start=1):
+        last = [row for row in page[-2:] if row.is_heading()]
+        if last and len(page) > 2:
+            yield f"page {number}: {last[-1].text.strip()!r} is stranded"
+
+
+def run_of_code(lines: Iterable[Row]) -> int:
+    """How many lines of code follow each other, empty ones among them."""
+    places = [row.place for row in itertools.takewhile(Row.is_code, lines)]
+    return round(abs(places[0] - places[-1]) / 12) + 1 if places else 0
+
+
+def torn_code(pages: list[list[Row]], begin: int, end: int) -> Iterator[str]:
+    """Listings of which fewer than `begin` lines stand before a page's end, or fewer than `end` after it."""
+    for number, (one, other) in enumerate(itertools.pairwise(pages), start=1):
+        before, after = run_of_code(reversed(one)), run_of_code(other)
+        if before and after and (before < begin or after < end):
+            yield f"page {number}: {before} lines of a listing before its end, {after} after it"
+
+
+def lone_characters(pages: list[list[Row]]) -> Iterator[str]:
+    """Chinese paragraphs whose last line is a single character; figures have a face of their own."""
+    for number, page in enumerate(pages, start=1):
+        for row in page:
+            alone = re.fullmatch(r"[\u3400-\u9fff][^\w\s]?", row.text.strip())
+            if alone and any("NotoSerifCJK" in face for face in row.faces):
+                yield f"page {number}: {row.text.strip()} is a line by itself"
+
+
+def untold_pages(reader: PdfReader, told: str) -> Iterator[str]:
+    """Pages that the text tells (`told` finds their numbers) and no link on that page leads to."""
+    names, labels = reader.named_destinations, reader.page_labels
+    for number, page in enumerate(reader.pages, start=1):
+        led = set()
+        for annotation in page.get("/Annots") or []:
+            action = annotation.get_object().get("/A") or {}
+            place = names.get(str(action.get("/D")))
+            if isinstance(place, Destination):
+                led.add(labels[reader.get_destination_page_number(place)])
+        for found in re.findall(told, page.extract_text()):
+            if found not in led:
+                yield f"page {number}: no link leads to page {found}"
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colors as WCAG has it, from 1 to 21."""
+
+    def light(color: str) -> float:
+        parts = (int(color[at : at + 2], 16) / 255 for at in (0, 2, 4))
+        linear = (
+            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts
+        )
+        return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    darker, lighter = sorted((light(one), light(other)))
+    return (lighter + 0.05) / (darker + 0.05)

@@ -11,6 +11,11 @@ from pathlib import Path
 
 import polib
 import pytest
+from docutils import nodes
+from latex_book import columns_of  # of _ext/
+from latex_room import least_lines
+from latex_words import colophon
+from pygments.styles import get_style_by_name
 from pypdf import PdfReader
 
 from examples.cli import CommandError
@@ -59,7 +64,8 @@ def in_order(language: str) -> list[tuple[int, str]]:
         if not page.endswith("/index.md"):
             marks.append((0, title))
         elif Path(page).parent.name == "appendix":
-            marks += [(0, first_title(one)[language]) for one in listed(page)]
+            marks.append((0, title))
+            marks += [(1, first_title(one)[language]) for one in listed(page)]
         else:
             marks.append((0, PART[language].format(NUMERALS[language][part], title)))
             part += 1
@@ -76,6 +82,12 @@ def book(request):
     reader = PdfReader(path)
     text = "\n".join(page.extract_text() for page in reader.pages)
     return request.param, reader, text
+
+
+@pytest.fixture(scope="module")
+def laid(book):
+    """The lines of each page."""
+    return [pdf_look.rows(page) for page in book[1].pages]
 
 
 @needs_pdf
@@ -158,6 +170,60 @@ def test_every_font_is_embedded(book):
     wanted = ["TeXGyrePagella", "TeXGyreHeros", "DejaVuSansMono", "NotoSerifCJK"]
     wanted += ["NotoSansCJK"] if language == "zh_CN" else []
     assert not list(pdf_look.fonts(reader, wanted))
+
+
+@needs_pdf
+def test_no_heading_is_stranded_and_no_listing_torn(laid):
+    assert not list(pdf_look.stranded(laid))
+    assert not list(pdf_look.torn_code(laid, begin=4, end=3))
+
+
+@needs_pdf
+def test_no_line_is_a_single_character(laid):
+    assert not list(pdf_look.lone_characters(laid))
+
+
+@needs_pdf
+def test_a_page_that_is_told_is_the_link_s_own(book):
+    language, reader, text = book
+    told = {"en": r"\bpage\s(\d+)[),]", "zh_CN": r"第\s?(\d+)\s?页）"}[language]
+    assert len(re.findall(told, text)) > 80
+    assert not list(pdf_look.untold_pages(reader, told))
+
+
+@needs_pdf
+def test_the_contents_tell_the_page_of_every_part_and_of_the_back_matter(book):
+    language, reader, _ = book
+    start = next(
+        n
+        for n, page in enumerate(reader.pages)
+        if n > 1 and page.extract_text().strip()
+    )
+    pages = [page.extract_text() for page in reader.pages[start : start + 5]]
+    contents = " ".join("\n".join(pages).split())
+    heads = [title for level, title in in_order(language) if level == 0][1:]
+    for head in heads:
+        assert re.search(
+            rf"{re.escape(head).replace(chr(92) + ' ', ' ?')} ?\d", contents
+        ), head
+
+
+@needs_pdf
+def test_paths_among_the_references_have_no_hyphen_of_the_line(book):
+    _, _, text = book
+    written = "".join(text.split())
+    bib = (ROOT / "chapters/appendix/references.bib").read_text("utf-8")
+    bib = re.sub(r"https?://\S+", "", bib.replace(r"\_", "_"))
+    paths = re.findall(r"\w[\w.-]*(?:/[\w.-]+)+\.py\b", bib)
+    assert len(paths) > 5
+    assert not [path for path in paths if path not in written]
+
+
+@needs_pdf
+def test_a_model_s_name_stays_in_its_line(book):
+    broken = r"\b(?:Llama|SmolLM2|Qwen[\d.]+)-(?:[\d.]+-)?\n\S+"
+    pages = map(pdf_look.without_code, book[1].pages)
+    assert not [found for page in pages for found in re.findall(broken, page)]
 
 
 @needs_pdf
@@ -292,7 +358,10 @@ chapters/appendix/index
     "chapters/bottlenecks/two": """(two)=
 # Two
 
-See {numref}`lst-two--a`, {numref}`tab-two--b`, {eq}`eq-two--c` and `max_num_batched_tokens`.
+```{checked} 2026-01-02
+```
+
+After ` Paris`, of Llama-3.1-8B a [37 × 576] matrix. See {numref}`lst-two--a`, {numref}`tab-two--b`, {eq}`eq-two--c` and `max_num_batched_tokens`.
 
 ```{code-block} bash
 :name: lst-two--a
@@ -302,19 +371,37 @@ make book
 
 :::{list-table} A table
 :name: tab-two--b
+:header-rows: 1
 
 * - one
   - two
+* - a long cell, so long that this row and the next are wider together than the page
+  - 12 ms
+* - and the next
+  - 3.4 ms
 :::
+
+It reads:
+
+```{code-block} bash
+make one
+make two
+make three
+make four
+```
 
 $$
 a = b
 $$ (eq-two--c)
 
-(ex-two)=
+## Exercises
+
+Solutions stand in {ref}`solutions`.
+
+(ex-two-one)=
 :::{admonition} Exercise 1
 :class: exercise
-How many?
+How many? ({ref}`Solution <sol-two-one>`)
 :::
 
 :::{warning}
@@ -325,7 +412,10 @@ Hot.
     "chapters/appendix/solutions": """(solutions)=
 # Solutions
 
-{ref}`Exercise 1 <ex-two>`: {numref}`lst-solutions--a`.
+## Second
+
+(sol-two-one)=
+{ref}`Exercise 1 <ex-two-one>`. See {numref}`lst-solutions--a`.
 
 ```{code-block} bash
 :name: lst-solutions--a
@@ -334,7 +424,7 @@ make book
 ```
 """,
 }
-HAN = 'msgid "Text."\nmsgstr "见{ref}`KV <two>`，{ref}`缓存 <two>`。"\n'
+HAN = 'msgid "Text."\nmsgstr "见{ref}`KV <two>`，{ref}`缓存 <two>`，{ref}`token <two>`一章，*未定*的数。"\n'
 
 
 @pytest.fixture(scope="module")
@@ -379,8 +469,11 @@ def test_front_matter_parts_chapters_and_back_matter_follow_each_other(toy):
         r"\section{First}",
         r"\part{Bottlenecks}",
         r"\chapter{Two}",
+        r"\section{Exercises}",
         r"\backmatter",
+        r"\part{Back matter}",
         r"\chapter{Solutions}",
+        r"\section{2. Two}",
     ]
 
 
@@ -403,16 +496,144 @@ def test_every_link_has_one_target(toy):
 
 def test_boxes_code_and_captions(toy):
     body = toy["en"][2]
-    assert r"\begin{bookbox}[unbreakable]{exercise}{Exercise 1}" in body
+    own = r"\phantomsection\label{\detokenize{chapters/bottlenecks/two:ex-two-one}}"
+    assert rf"\begin{{bookbox}}[unbreakable]{{exercise}}{{{own}Exercise 2.1}}" in body
     assert r"\begin{bookbox}[unbreakable]{pitfall}{Warning}" in body
     assert r"{\sphinxcode{tools/book.sh}}" in body
     assert r"{In the back}" in body
     assert r"max\_\bookbreak{}num\_\bookbreak{}batched\_\bookbreak{}tokens" in body
 
 
-def test_a_link_that_begins_with_a_latin_letter_keeps_its_space_in_chinese(toy):
+def test_a_link_keeps_its_space_beside_chinese(toy):
     body = toy["zh_CN"][2]
     assert "见\\ {\\hyperref" in body and "，{\\hyperref" in body
+    assert re.search(r"token\}+\\ 一章", body)
+
+
+def test_stress_shows_in_chinese_and_links_are_upright(toy):
+    head, _, body = toy["zh_CN"]
+    assert r"\bookstress{未定}" in body
+    assert r"\newcommand{\bookstress}[1]{\textsf{#1}}" in head
+    assert r"\protected\def\sphinxcrossref#1{#1}" in head
+    assert r"\sphinxcrossref#1{#1}" not in toy["en"][0]
+
+
+def test_a_chinese_paragraph_s_last_character_is_not_parted(toy):
+    assert r"的\xeCJKnobreak 数。" in toy["zh_CN"][2]
+
+
+def test_a_token_s_blank_is_seen_and_names_and_shapes_stay_whole(toy):
+    body = toy["en"][2]
+    assert r"\sphinxcode{\sphinxupquote{\bookchip{\ Paris}}}" in body
+    assert r"Llama\bookhyphen{}3.1\bookhyphen{}8B" in body
+    assert "37\u00a0×\u00a0576" in body
+
+
+def test_cells_are_ragged_numbers_flush_right_and_long_rows_apart(toy):
+    table = (
+        toy["en"][2].partition(r"\begin{tabulary}")[2].partition(r"\end{tabulary}")[0]
+    )
+    assert table.startswith(r"{\linewidth}[t]{LR}")
+    assert table.count(r"\raggedright ") == table.count(r"\raggedleft ") == 3
+    assert table.count(r"\addlinespace[3pt]") == 1, "between rows of the body only"
+    assert table.count(r"\bookheadwidth{1}{2}") == 1, "the head of the numbers may turn"
+
+
+def table_of(rows: int) -> nodes.table:
+    """A table of so many rows: a sign and what it means."""
+    body = nodes.tbody()
+    for _ in range(rows):
+        texts = ("T", "the number of tokens of a sequence, its prompt among them")
+        body += nodes.row("", *(nodes.entry("", nodes.paragraph("", t)) for t in texts))
+    return nodes.table("", nodes.tgroup("", body))
+
+
+def test_a_table_over_pages_has_columns_as_wide_as_their_cells_ask():
+    assert columns_of(table_of(30)) == "LL"
+    assert columns_of(table_of(31)) == r"\X{14}{84}\X{42}{84}"
+    assert least_lines(table_of(30)) > 30 and least_lines(table_of(31)) < 10
+
+
+def test_a_line_that_leads_in_travels_with_what_it_leads_in_to(toy):
+    body = toy["en"][2]
+    before, _, after = body.partition("It reads:")
+    assert re.search(
+        r"\\needspace\{6\.4\\baselineskip\}\s*\\sphinxAtStartPar\s*$", before
+    )
+    assert r"\needspace" not in after.partition(r"\begin{sphinxVerbatim}")[0]
+
+
+def test_exercises_and_solutions_tell_each_other_s_page(toy):
+    solution = r"\pageref*{\detokenize{chapters/appendix/solutions:sol-two-one}}"
+    exercise = r"\pageref*{\detokenize{chapters/bottlenecks/two:ex-two-one}}"
+    assert re.search(rf"Solution\}}+, page~{re.escape(solution)}\)", toy["en"][2])
+    assert f" (page~{exercise}). See" in toy["en"][2]
+    assert f"，第~{solution}~页" in toy["zh_CN"][2]
+    assert r"》（第~\pageref" in toy["zh_CN"][2], "behind the mark that closes a title"
+
+
+def test_the_day_of_the_facts_is_no_paragraph_of_the_text(toy):
+    found = re.search(
+        r"\\begin\{bookchecked\}(.*?)\\end\{bookchecked\}", toy["en"][2], re.DOTALL
+    )
+    assert found and "2026" in found[1]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        r"\frenchspacing",
+        r"\clubpenalty10000 \widowpenalty10000",
+        r"\brokenpenalty10000",
+        r"\renewcommand{\floatpagefraction}{0.85}",
+        r"\setlength{\@fptop}{0pt}",
+        r"justification=raggedright,singlelinecheck=false}",
+        r"\raggedright\hyphenpenalty10000",
+    ],
+)
+def test_what_the_page_s_setting_rests_on(toy, setting):
+    assert all(setting in head for head, _, _ in toy.values())
+
+
+def test_chinese_punctuation_is_not_crushed(toy):
+    assert "RubberPunctSkip=plus" in toy["zh_CN"][0]
+
+
+def test_code_in_print_can_be_read(toy):
+    """Every color of the code's style has a contrast of 4.5 to its ground, which the preamble names."""
+    import conf
+
+    (ground,) = re.findall(r"VerbatimColor=\{HTML\}\{(\w{6})\}", toy["en"][0])
+    style = get_style_by_name(conf.pygments_style)
+    colors = {token["color"] for _, token in style if token["color"]}
+    assert len(colors) > 3
+    assert not [one for one in colors if pdf_look.contrast(one, ground) < 4.5]
+
+
+def test_the_colophon_names_licenses_addresses_and_how_to_cite(monkeypatch):
+    monkeypatch.setenv("BOOK_REPOSITORY", "https://example.org/book")
+    monkeypatch.setenv("BOOK_BASEURL", "https://book.example.org")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    for language, edition in LANGUAGES.items():
+        told = colophon(language, "Nobody")
+        assert told.count(edition.title) == 2 and told.count("1970-01-02") == 2
+        assert all(
+            rf"\url{{https://{address}}}" in told
+            for address in (
+                "creativecommons.org/licenses/by/4.0/",
+                "www.apache.org/licenses/LICENSE-2.0",
+                "example.org/book",
+                "book.example.org",
+            )
+        )
+    monkeypatch.setenv("BOOK_REPOSITORY", "")
+    assert "example.org/book}" not in colophon("en", "Nobody")
+
+
+def test_the_title_page_breaks_where_the_sense_does_and_names_no_author_twice(toy):
+    page = toy["en"][2].partition(r"\chapter")[0].partition(r"\clearpage")[0]
+    assert r"LLM Inference\\from Principles to Production\par" in page
+    assert "authors" not in page
 
 
 def test_each_edition_has_its_own_words_and_the_day(toy, monkeypatch):

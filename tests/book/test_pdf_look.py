@@ -146,3 +146,70 @@ SWAPPED = [(0, "Contents"), *WANTED[:2], WANTED[3], WANTED[2], WANTED[4]]
 def test_a_fault_is_named(part, value, told):
     faults = look(made(**{part: value}))
     assert any(told in fault for fault in faults), faults
+
+
+def row(text: str, face: str, size: float = 10.9, place: float = 0.0) -> pdf_look.Row:
+    made = pdf_look.Row(place)
+    made.text, made.faces, made.size = text, {face}, size
+    return made
+
+
+def listing(lines: int) -> list[pdf_look.Row]:
+    return [row("x", "SansMono", 8.9, -12.0 * n) for n in range(lines)]
+
+
+TEXT, HEAD = row("Words", "Serif"), row("Head", "Heros-Bold", 14.3)
+
+
+def test_lines_are_told_apart_by_place_and_face():
+    lines = pdf_look.rows(made().pages[0])
+    assert [line.text.strip() for line in lines] == ["a ** b"]  # the first is the head
+    assert lines[0].is_code() and not lines[0].is_heading()
+
+
+@pytest.mark.parametrize(
+    ("page", "faulty"),
+    [
+        ([TEXT, TEXT, HEAD], True),
+        ([TEXT, HEAD, TEXT], True),
+        ([HEAD, TEXT, TEXT], False),
+        ([HEAD, TEXT], False),  # a part's own page
+    ],
+)
+def test_a_stranded_heading_is_found(page, faulty):
+    assert bool(list(pdf_look.stranded([page]))) is faulty
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "faulty"),
+    [(4, 3, False), (3, 9, True), (9, 2, True), (9, 0, False), (0, 1, False)],
+)
+def test_a_torn_listing_is_found(before, after, faulty):
+    pages = [[TEXT, *listing(before)], [*listing(after), TEXT]]
+    assert bool(list(pdf_look.torn_code(pages, begin=4, end=3))) is faulty
+
+
+@pytest.mark.parametrize(
+    ("text", "face", "faulty"),
+    [
+        ("本。", "NotoSerifCJK", True),
+        ("本", "NotoSerifCJK", True),
+        ("本", "NotoSansCJK", False),
+        ("本本。", "NotoSerifCJK", False),
+    ],
+)
+def test_a_lone_character_is_found(text, face, faulty):
+    assert bool(list(pdf_look.lone_characters([[row(text, face)]]))) is faulty
+
+
+def test_a_page_that_no_link_leads_to_is_found():
+    reader = made(text="see page 2, page 7,")
+    told = r"page (\d+),"
+    assert list(pdf_look.untold_pages(reader, told)) == [
+        "page 1: no link leads to page 7"
+    ]
+
+
+def test_contrast_is_that_of_black_on_white():
+    assert round(pdf_look.contrast("000000", "ffffff"), 2) == 21
+    assert pdf_look.contrast("777777", "777777") == 1
