@@ -221,4 +221,4 @@ def test_one_card_says_most_of_the_other():
 def test_cards_are_compared_by_the_command(capsys):
     command.main(["cards"])
     shown = capsys.readouterr().out.splitlines()
-    assert len(shown) == len(cards.PAIRS) + 2 and shown[-1].startswith("all ")
+    assert len(shown) == len(cards.PAIRS) + 3 and shown[-1].endswith("  all")
