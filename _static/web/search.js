@@ -82,9 +82,16 @@ function plain(text) {
   return text.replaceAll("\u200b", "");
 }
 
+/** An excerpt without its heading, which pagefind puts before the text, marks among its letters. */
+function withoutHeading(marked, title) {
+  const letters = [...plain(title).replace(/^[\d.]+\s+/, "")].map((one) => one.replace(/[.*+?^${}()|[\]\\]/, "\\$&"));
+  return marked.replace(new RegExp(`^(?:[\\d.]+ )?(?:<mark>)?${letters.join("(?:</?mark>)*")}(?:</mark>)?\\. `), "");
+}
+
 /** What stands around the words; a Chinese sign of a longer query is no match by itself. */
 function excerpt(of, query, parent) {
   let marked = plain(of.excerpt).replaceAll("</mark><mark>", ""); // pagefind escapes the rest
+  marked = withoutHeading(marked, of.title ?? of.meta.title);
   if (/\p{Script=Han}.*\p{Script=Han}/u.test(query)) {
     marked = marked.replace(/<mark>(\p{Script=Han})<\/mark>/gu, "$1");
   }

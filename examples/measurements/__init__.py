@@ -8,7 +8,6 @@ from pathlib import Path
 
 from examples import record
 
-
 WIDTH = 88  # columns of a listing
 
 
