@@ -222,6 +222,22 @@ def test_excerpts_say_enough_and_later_results_are_short(site, tab):
     assert max(counts[:FIRST]) > 1 and max(counts[FIRST:]) == 1
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize(("folder", "query"), [("", "roofline"), ("zh/", "显存")])
+def test_an_excerpt_does_not_repeat_its_heading(site, tab, folder, query):
+    page = tab()
+    page.goto(f"{site}/{folder}index.html")
+    page.keyboard.press("Control+k")
+    ask(page, query)
+    pairs = page.locator(".search-section").evaluate_all(
+        """all => all.map((one) => [".search-heading", ".search-excerpt"].map((part) => one.querySelector(part).textContent))"""
+    )
+    assert len(pairs) > 5
+    for heading, excerpt in pairs:
+        title = re.sub(r"^[\d.]+\s+", "", heading)
+        assert not re.sub(r"^[\d.]+\s+", "", excerpt).startswith(f"{title}. ")
+
+
 TIMED = """(query) => new Promise((done) => {
     const input = document.querySelector("#pst-search-dialog input");
     const list = document.querySelector("#book-search-results");
