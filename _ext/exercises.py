@@ -82,39 +82,39 @@ def first_solution(section: nodes.section) -> str:
 
 
 class Exercises(SphinxPostTransform):
-    """Give the numbers; in HTML move the links and make the blocks, too."""
+    """On the site: give the numbers, move the links and make the blocks."""
 
     default_priority = 20  # when references are resolved
-    formats = ("html", "latex")
+    formats: tuple[str, ...] = ("html",)
+    moved = True
 
     def run(self, **kwargs) -> None:
-        moved = self.app.builder.format == "html"
         for box in self.document.findall(nodes.admonition):
             if "exercise" in box["classes"]:
-                self.exercise(box, moved)
+                self.exercise(box)
         for section in list(self.document.findall(nodes.section)):
-            self.heading(section, moved)
-            if moved:
+            self.heading(section)
+            if self.moved:
                 self.solutions(section)
         for link in self.document.findall(nodes.reference):
             if leads_to(link, "ex-") and "solution-exercise" not in link["classes"]:
                 numbered(link, self.env, name_of(link))
 
-    def exercise(self, box: nodes.admonition, moved: bool) -> None:
+    def exercise(self, box: nodes.admonition) -> None:
         if names := [one for one in box["ids"] if one.startswith("ex-")]:
             numbered(box[0], self.env, names[0])
         links = [one for one in box.findall(nodes.reference) if leads_to(one, "sol-")]
-        if links and moved:
+        if links and self.moved:
             link = taken(links[-1])
             link["classes"] = ["exercise-solution"]
             box[0] += [nodes.Text(" "), link]
 
-    def heading(self, section: nodes.section, moved: bool) -> None:
+    def heading(self, section: nodes.section) -> None:
         if name := first_solution(section):
             number, title = chapter_of(self.env, name)
             if title and isinstance(section[0], nodes.title):
                 sign: nodes.Node = nodes.Text(f"{number}. ")
-                if moved:  # print would show the class in its bookmarks
+                if self.moved:  # print would show the class in its bookmarks
                     sign = nodes.inline("", "", sign, classes=["section-number"])
                 section[0].children = []
                 section[0] += [*([sign] if number else []), nodes.Text(title)]
@@ -145,6 +145,13 @@ class Exercises(SphinxPostTransform):
             block += nodes.paragraph("", "", link, classes=["solution-title"])
 
 
+class PrintedExercises(Exercises):
+    """In print: give the numbers; links and blocks stay as they are written."""
+
+    formats = ("latex",)
+    moved = False
+
+
 def on_updated(app, env) -> list[str]:
     """The page's own contents say what its headings say; they name other pages, so it is written anew each time."""
     if app.builder.format != "html":
@@ -168,6 +175,7 @@ def on_updated(app, env) -> list[str]:
 
 def setup(app):
     app.add_post_transform(Exercises)
+    app.add_post_transform(PrintedExercises)
     # After the collector that gives the chapters their numbers.
     app.connect("env-get-updated", on_updated, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

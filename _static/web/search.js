@@ -85,7 +85,7 @@ function plain(text) {
 /** An excerpt without its heading, which pagefind puts before the text, marks among its letters. */
 function withoutHeading(marked, title) {
   const letters = [...plain(title).replace(/^[\d.]+\s+/, "")].map((one) => one.replace(/[.*+?^${}()|[\]\\]/, "\\$&"));
-  return marked.replace(new RegExp(`^(?:[\\d.]+ )?(?:<mark>)?${letters.join("(?:</?mark>)*")}(?:</mark>)?\\. `), "");
+  return marked.replace(new RegExp(`^(?:[\\d.]+ )?(?:<mark>)?${letters.join("(?:</?mark>)*")}(?:</mark>)?\\.(?:</mark>)? `), "");
 }
 
 /** What stands around the words; a Chinese sign of a longer query is no match by itself. */
