@@ -32,6 +32,7 @@ extensions = [
     "references",
     "tables",
     "listings",
+    "boxes",
     "exercises",
     "chinese",
     "tips",

@@ -27,13 +27,23 @@ def part_label(number: int, language: str) -> str:
     return LANGUAGES[language].say("Part {n}").format(n=digits)
 
 
+def has_number(title: nodes.Element) -> bool:
+    """Whether a part's title has been given its number and the dot behind it."""
+    return "part-number" in getattr(title[0], "attributes", {}).get("classes", ())
+
+
+def bare(title: nodes.Element) -> str:
+    """What a page is called, without its part's number."""
+    return "".join(one.astext() for one in title[2 if has_number(title) else 0 :])
+
+
 def name_parts(env) -> None:
     """Set each part's number before its title, wherever the title is shown."""
     for number, name in enumerate(parts_in_order(env), start=1):
         label = part_label(number, env.config.language)
         entry = next(iter(env.tocs[name].findall(nodes.reference)))
         for title in (env.titles[name], entry):
-            if "part-number" in getattr(title[0], "attributes", {}).get("classes", ()):
+            if has_number(title):
                 del title[:2]  # of an earlier build
             title.insert(0, nodes.inline("", label, classes=["part-number"]))
             title.insert(1, nodes.Text(" · "))

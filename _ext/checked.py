@@ -49,7 +49,7 @@ def oldest(pages: list[Path]) -> datetime.date:
         if date
     ]
     if not found:
-        raise ValueError("no page that this one gathers has a date")
+        raise ValueError("write a date; no page that this one gathers has one")
     return min(found)
 
 
@@ -71,7 +71,7 @@ class Checked(Directive):
                     date=oldest(pages)
                 )
         except ValueError as error:
-            raise self.error(f"checked: {error}; write it as 2026-11-23") from None
+            raise self.error(f"checked: {error} (a date is 2026-11-23)") from None
         # No source: a line for no translator, since the words are the interface's.
         line = nodes.paragraph("", words, classes=["checked"], translatable=False)
         return [line]

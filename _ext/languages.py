@@ -63,7 +63,7 @@ CHINESE = {
     "Read ": "读于 ",
     "Opened ": "提出于 ",
     "URL: ": "网址：",
-    ", read ": "，读于 ",
+    ", ": "，",
     "Part {n}": "第{n}部分",
     "Markdown of this page": "本页 Markdown",
     "All pages as Markdown": "全书各页的 Markdown",

@@ -14,7 +14,7 @@ from __future__ import annotations
 from docutils import nodes
 from exercises import name_of
 from languages import LANGUAGES
-from latex_line import has_han, written
+from latex_line import written
 from latex_room import (
     COLUMNS,
     HEADING,
@@ -143,9 +143,6 @@ class BookTranslator(LaTeXTranslator):
         ):  # MyST's, above notes that are not there in print
             super().visit_transition(node)
 
-    def depart_transition(self, node) -> None:
-        pass
-
     def visit_paragraph(self, node) -> None:
         if "checked" in node["classes"]:
             self.body.append("\n\\begin{bookchecked}\n")
@@ -192,7 +189,7 @@ class BookTranslator(LaTeXTranslator):
         self.give_number(node, "table", "table")
         self.keep_whole(node)
         mark_numbers(node)
-        self.next_table_colspec = columns_of(node)
+        self.next_table_colspec = self.next_table_colspec or columns_of(node)
         node["align"] = "left"
         super().visit_table(node)
 
@@ -205,10 +202,14 @@ class BookTranslator(LaTeXTranslator):
         # Behind the opening of the cell's box, which would set its lines to the full width.
         opened.append(r"\raggedleft " if is_number(node) else r"\raggedright ")
 
+    def visit_tbody(self, node) -> None:
+        super().visit_tbody(node)
+        self.long_rows = sum(widths(node)) > COLUMNS
+
     def depart_row(self, node) -> None:
         super().depart_row(node)
-        several = sum(widths(node.parent)) > COLUMNS  # lines, in some row
-        if several and node.next_node(descend=False, siblings=True):
+        last = node is node.parent[-1]
+        if isinstance(node.parent, nodes.tbody) and self.long_rows and not last:
             self.body.append(r"\addlinespace[3pt]")
 
     def visit_math_block(self, node) -> None:
@@ -263,7 +264,7 @@ class BookTranslator(LaTeXTranslator):
         self.in_references = False
 
     def visit_emphasis(self, node) -> None:
-        if has_han(node.astext()):
+        if "dotted" in node["classes"]:  # Chinese
             self.body.append(r"\bookstress{")
         else:
             super().visit_emphasis(node)

@@ -5,25 +5,17 @@ from __future__ import annotations
 import re
 
 from docutils import nodes
+from han import LETTER, RANGE
 
 # A name in code, or a path among the references, may break after these, between two letters or digits.
 CODE_BREAKS = re.compile(r"(?<=\w[_./=,:-])(?=\w)|(?<=_)(?=\w)")
-PATH = r"\S*\w/\w\S*"
-# A model's name with its size: `Llama-3.1-8B`, `SmolLM2-135M-Instruct`.
-MODEL = r"\b[A-Z][\w.]*(?:-\w+(?:\.\w+)*)+"
-# `[576 × 49,152]`, the shape of an array; of one made of named values the text between them.
-SHAPE = re.compile(r"\[[\d, ]+(?:[ \n]×[ \n][\d, ]+)+\]|^[ \n]×[ \n]$")
-HAN = r"[\u3400-\u9fff]"
+PATH = re.compile(r"\S*\w/\w\S*")
 # xeCJK puts a space between Chinese and Latin letters, but drops it beside a link.
-HAN_END, HAN_BEGIN = re.compile(rf"{HAN} ?$"), re.compile(rf"^ ?{HAN}")
+HAN_END, HAN_BEGIN = re.compile(rf"{LETTER} ?$"), re.compile(rf"^ ?{LETTER}")
 # Before a paragraph's last character, with the mark behind it: alone it makes no line.
-ALONE = re.compile(rf"{HAN}[^\w\s]?")
-SINGLE = re.compile(rf"(?<=[\u3400-\u9fff\uff00-\uffef])(?={ALONE.pattern}$)")
+ALONE = re.compile(rf"{LETTER}[^\w\s]?")
+SINGLE = re.compile(rf"(?<=[{RANGE}\uff00-\uffef])(?={ALONE.pattern}$)")
 LINK = (nodes.Inline, nodes.TextElement)
-
-
-def has_han(text: str) -> bool:
-    return re.search(HAN, text) is not None
 
 
 def place_of(text: nodes.Text) -> int:
@@ -72,21 +64,11 @@ def is_chip(text: str) -> bool:
 
 
 def plain(text: str, encode, paths: bool) -> str:
-    """Words outside code: a model's name and an array's shape stay in one piece; `paths` break at their marks."""
-    text = SHAPE.sub(
-        lambda found: re.sub(r"[ \n]×[ \n]", "\u00a0×\u00a0", found[0]), text
-    )
+    """Words outside code; `paths` among them break at their marks."""
     made, at = [], 0
-    words = rf"{PATH}|{MODEL}" if paths else MODEL
-    for found in re.finditer(words, text):
-        made.append(encode(text[at : found.start()]))
-        word, at = found[0], found.end()
-        if paths and "/" in word:
-            made.append(parted(word, encode))
-        elif any(letter.isdigit() for letter in word.partition("-")[2]):
-            made.append(r"\bookhyphen{}".join(map(encode, word.split("-"))))
-        else:
-            made.append(encode(word))
+    for found in PATH.finditer(text) if paths else ():
+        made += [encode(text[at : found.start()]), parted(found[0], encode)]
+        at = found.end()
     return "".join([*made, encode(text[at:])])
 
 

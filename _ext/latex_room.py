@@ -78,7 +78,8 @@ def least_lines(node) -> float:
     if isinstance(node, nodes.table):
         rows = list(node.findall(nodes.row))
         rows = rows if len(rows) <= LONG_TABLE else rows[:ROWS]
-        return sum(row_lines(row, widths(node)) for row in rows) + 3
+        columns = widths(node)
+        return sum(row_lines(row, columns) for row in rows) + 3
     if isinstance(node, (nodes.literal_block, captioned_literal_block)):
         (block,) = node.findall(nodes.literal_block)
         height = block.astext().count("\n") + 3

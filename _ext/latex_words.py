@@ -6,6 +6,7 @@ Chapter and part heads, the title page, the colophon with the edition's day, its
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import re
 import subprocess
@@ -69,11 +70,18 @@ def edition_date() -> str:
 def edition_second() -> int:
     """The same moment in seconds since 1970, for the dates inside the PDF."""
     seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if not seconds.isdigit():
-        command = ["git", "log", "-1", "--format=%ct"]
+    return int(seconds) if seconds.isdigit() else second_of_commit()
+
+
+@functools.cache
+def second_of_commit() -> int:
+    """When the last commit was made; now, where there is no git or no history."""
+    command = ["git", "log", "-1", "--format=%ct"]
+    try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        seconds = done.stdout.strip()
-    return int(seconds or datetime.datetime.now(datetime.UTC).timestamp())
+        return int(done.stdout)
+    except (FileNotFoundError, ValueError):
+        return int(datetime.datetime.now(datetime.UTC).timestamp())
 
 
 def colophon(language: str, author: str) -> str:

@@ -9,10 +9,20 @@ from __future__ import annotations
 import re
 
 from languages import LANGUAGES
+from pybtex.database import Entry
 from pybtex.plugin import register_plugin
 from pybtex.richtext import Tag, Text
 from pybtex.style.formatting import unsrt
-from pybtex.style.template import FieldIsMissing, field, href, join, node, sentence
+from pybtex.style.template import (
+    FieldIsMissing,
+    field,
+    first_of,
+    href,
+    join,
+    node,
+    optional,
+    sentence,
+)
 from sphinxcontrib.bibtex import plugin
 from sphinxcontrib.bibtex.style.referencing import PersonStyle
 from sphinxcontrib.bibtex.style.referencing.label import LabelReferenceStyle
@@ -58,12 +68,18 @@ class Style(unsrt.Style):
         return join[self.say("URL: "), href(url)[url]]
 
     def format_entry(self, label, entry, bib_data=None):
-        """With the note's `Read 2026-11-26` in the edition's words."""
+        """With the note's `Read 2026-11-26` in the edition's words; the entry is the whole book's and stays."""
         if note := entry.fields.get("note"):
-            entry.fields["note"] = DAY.sub(
-                lambda found: self.say(f"{found[1] or ''}{found[2]} "), note
-            )
+            key = entry.key
+            entry = Entry(entry.type, entry.fields, entry.persons)
+            entry.key, entry.fields["note"] = key, DAY.sub(self.day, note)
         return super().format_entry(label, entry, bib_data)
+
+    def day(self, found: re.Match) -> str:
+        """`Read ` or `, read ` as the edition says it."""
+        comma, word = found[1] or "", f"{found[2].capitalize()} "
+        said = self.say(word)
+        return found[0] if said == word else (comma and self.say(comma)) + said
 
 
 @node
@@ -88,7 +104,8 @@ def in_sentences(say) -> type[LabelReferenceStyle]:
 
     class Person(PersonStyle):
         def author_or_editor_or_title(self, full: bool):
-            return cited(self, say)
+            known = super().author_or_editor_or_title(full)
+            return known if full else first_of[optional[cited(self, say)], known]
 
     class Here(LabelReferenceStyle):
         def __init__(self):

@@ -14,16 +14,19 @@ from __future__ import annotations
 import html
 import re
 
+import han
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 NBSP = "\N{NO-BREAK SPACE}"
 # A date, or a name with a number or a single letter behind a hyphen: Llama-3.1-8B, UTF-8, top-p.
 HYPHENED = re.compile(
-    r"((?<![\w/.-])(?:\d{4}-\d\d-\d\d|(?=[\w.-]*-(?:[\w.]*\d|\w\b))[A-Za-z]\w*(?:\.\w+)*(?:-\w+(?:\.\w+)*)+)(?![\w-]))"
+    r"((?<![\w/.-])(?:\d{4}-\d\d-\d\d|(?=[\w.-]*-(?:[\w.]*\d|\w\b))[A-Za-z]\w*(?:\.\w+)*(?:-\w+(?:\.\w+)*)+)(?![\w-]))",
+    re.ASCII,
 )
 UNIT = r"(?:[KMGTP]iB|[kMGTP]?B)(?:/s|/token)?|[kMGTPE]?FLOP(?:/s|/B)?|[mµn]?s|[kMG]?Hz|k?Wh?|J|%|tokens?(?:/s)?"
-TIMES = re.compile(r"(?<=\d) × (?=\d)")
+# `576 × 49,152`; of two named values the text between them.
+TIMES = re.compile(r"(?<=\d)[ \n]×[ \n](?=\d)|^[ \n]×[ \n]$")
 QUANTITY = re.compile(rf"(?<=\d)[ \n](?=(?:{UNIT})(?![\w/]))")
 NUMBERED = re.compile(r"^(\S+) (?=\d[\d.]*$)")
 CLOSING = r".,;:!?)\]}%…，。、；：！？）】》」』”’"
@@ -45,10 +48,11 @@ PIECE = re.compile(r'<span class="pre">([^<]*)</span>')
 MEETS = re.compile(
     r"((?<=\w)(?:--|[_:-])|/)(?=[\w.])"
 )  # of an option the two dashes are its beginning
-HAN = "[\u4e00-\u9fff]"
-LINK_ENDS = re.compile(rf"([A-Za-z0-9](?:</(?:span|em|strong|code)>)*</a>)(?={HAN})")
+LINK_ENDS = re.compile(
+    rf"([A-Za-z0-9](?:</(?:span|em|strong|code)>)*</a>)(?={han.LETTER})"
+)
 LINK_BEGINS = re.compile(
-    rf'(?<={HAN})(?=<a class="reference internal[^>]*>(?:<(?:span|em|strong)[^>]*>)*[A-Za-z0-9])'
+    rf'(?<={han.LETTER})(?=<a class="reference internal[^>]*>(?:<(?:span|em|strong)[^>]*>)*[A-Za-z0-9])'
 )
 
 
@@ -63,8 +67,8 @@ def breakable(name: str) -> str:
 
 
 def addressed(address: str) -> str:
-    """An address or path that may go on in the next line behind its marks."""
-    return re.sub(r"(?<=(?<!/)[/_=?&-])(?=\w)", "<wbr>", address)
+    """An address or path, escaped, that may go on in the next line behind its marks."""
+    return re.sub(r"(?:(?<=(?<!/)[/_=?-])|(?<=&amp;))(?=\w)", "<wbr>", address)
 
 
 class Together(SphinxPostTransform):

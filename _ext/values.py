@@ -20,7 +20,11 @@ from examples import record, values
 logger = logging.getLogger(__name__)
 IN_MATH = re.compile(r"\\val\{([^}]*)\}")
 IN_ALT = re.compile(r"%\{([^}]*)\}")
-LONG = re.compile(r"(?<![\d.,}])\d{4,}(?![\d.])")
+# Long numbers, and what is no quantity: words and years in them, tags, lengths.
+LONG = re.compile(
+    r"(?P<kept>\\(?:text|mathrm|operatorname|tag|label|hspace)\*?\{[^{}]*\})"
+    r"|(?<![\d.,}])[1-9]\d{3,}(?!\d|\.\d)"
+)
 NUMBER_AND_UNIT = re.compile(r"^([\d.,\-−]+)(?:\s*(\D.*))?$")
 
 
@@ -56,7 +60,11 @@ def as_tex(text: str) -> str:
 
 def separated(tex: str) -> str:
     """Thousands in a formula as in the text: `4096` is set as 4,096."""
-    return LONG.sub(lambda found: f"{int(found[0]):,}".replace(",", "{,}"), tex)
+
+    def one(found: re.Match) -> str:
+        return found["kept"] or f"{int(found[0]):,}".replace(",", "{,}")
+
+    return LONG.sub(one, tex)
 
 
 def written(text: str, language: str) -> str:

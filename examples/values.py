@@ -16,8 +16,8 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 
 def digits_of(number: float, digits: int) -> str:
-    """A number in digits, with thousands separators and a true minus sign."""
-    return f"{number:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    """A number in digits, with thousands separators and a true minus sign, but none before zero."""
+    return f"{number:z,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def number(text: str) -> float:
@@ -28,7 +28,7 @@ def number(text: str) -> float:
 
 def count(number: float) -> str:
     """A whole number with thousands separators: `131,072`."""
-    return digits_of(round(number), 0)
+    return f"{round(number):,}".replace("-", "\N{MINUS SIGN}")
 
 
 def decimal(number: float, digits: int = 1) -> str:

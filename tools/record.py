@@ -6,6 +6,7 @@ Each data file names the command that made it. Runs that need an accelerator, or
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from examples import measurements
 
 ROOT = Path(__file__).parent.parent
+PLACEHOLDER = re.compile(r"[A-Z]+(?:_[A-Z]+)*")  # SITE_PACKAGES, but not H100 or -V
 
 
 def needs(command: str) -> str:
@@ -21,7 +23,7 @@ def needs(command: str) -> str:
     words = shlex.split(command)
     if words[2].startswith("examples.gpu"):
         return "a GPU"
-    return " and ".join(word for word in words[3:] if word.isupper())
+    return " and ".join(word for word in words[3:] if PLACEHOLDER.fullmatch(word))
 
 
 def main() -> int:

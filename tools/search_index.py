@@ -19,6 +19,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import han  # of _ext/
+
 from examples import cli
 from tools import LANGUAGES
 
@@ -29,8 +31,7 @@ SECTION = re.compile(
     r'(?P<labels>(?:\s*<span id="[^"]*"></span>)*)\s*<h(?P<level>[1-6])>'
 )
 TERM = re.compile(r'<dt id="(?P<id>term-[^"]+)">(?P<name>.*?)</dt>', re.DOTALL)
-HAN = r"\u3400-\u9fff"
-BETWEEN_HAN = re.compile(rf"(?<=[{HAN}])(?=[{HAN}])")
+BETWEEN_HAN = re.compile(rf"(?<={han.LETTER})(?={han.LETTER})")
 TEXT = re.compile(r"(?<=>)[^<>]+(?=<)")
 ZERO_WIDTH_SPACE = "\u200b"
 NOISE = re.compile(r'<div class="(?=toctree-wrapper|part-chapters|book-figure)')

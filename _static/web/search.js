@@ -54,10 +54,15 @@ async function withWords(found, query) {
     .map(({ one }) => one);
 }
 
-/** Whether a text holds the beginning of every Latin word. */
-function begins(text, words) {
+/** The letters that a word shares with its other forms, as the index has them: `paging` is found as `page`. */
+function root(word) {
+  return word.replace(/(?<=..)(?:ing|ed|es|s)$/, "").slice(0, 4);
+}
+
+/** Whether a text holds the root of every Latin word. */
+function holdsRoots(text, words) {
   const lower = plain(text).toLowerCase();
-  return (words.toLowerCase().match(/[a-z0-9]+/g) ?? []).every((word) => lower.includes(word.slice(0, 4)));
+  return (words.toLowerCase().match(/[a-z0-9]+/g) ?? []).every((word) => lower.includes(root(word)));
 }
 
 /**
@@ -65,9 +70,9 @@ function begins(text, words) {
  * something begins so. If the best page holds more, the words were found as they are.
  */
 async function genuine(found, words) {
-  if (!found.length || begins((await found[0].data()).content, words)) return found;
+  if (!found.length || holdsRoots((await found[0].data()).content, words)) return found;
   const pages = await Promise.all(found.map((one) => one.data()));
-  return found.filter((_, at) => begins(pages[at].content, words));
+  return found.filter((_, at) => holdsRoots(pages[at].content, words));
 }
 
 function element(tag, className, parent) {
@@ -82,9 +87,12 @@ function plain(text) {
   return text.replaceAll("\u200b", "");
 }
 
-/** An excerpt without its heading, which pagefind puts before the text, marks among its letters. */
+/** An escaped excerpt without its heading, which pagefind puts before the text, marks among its letters. */
 function withoutHeading(marked, title) {
-  const letters = [...plain(title).replace(/^[\d.]+\s+/, "")].map((one) => one.replace(/[.*+?^${}()|[\]\\]/, "\\$&"));
+  const escaped = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+  const letters = [...plain(title).replace(/^[\d.]+\s+/, "")].map(
+    (one) => escaped[one] ?? one.replace(/[.*+?^${}()|[\]\\]/, "\\$&"),
+  );
   return marked.replace(new RegExp(`^(?:[\\d.]+ )?(?:<mark>)?${letters.join("(?:</?mark>)*")}(?:</mark>)?\\.(?:</mark>)? `), "");
 }
 

@@ -109,7 +109,7 @@ def canvas(height: float = 3.1, width: float = WIDTH, **subplots) -> Iterator[tu
 
 def separated(number: float) -> str:
     """`10,000` and `−0.5`, as the text has them."""
-    return f"{number:,g}".replace("-", "−")
+    return f"{number:,.12g}".replace("-", "−")
 
 
 def separate(axis) -> None:

@@ -198,25 +198,30 @@ def runs(folder: Path) -> dict[str, tuple[dict, list[Entry]]]:
 
 
 def kind(stem: str, point: Point) -> str:
-    """What ran: a decode step, a prompt, a step with a piece of a prompt beside decode, or a kernel by itself."""
+    """What ran: a decode step, a prompt, a step with a piece of a prompt beside decode, or a kernel by itself.
+
+    A run of another kind is a CommandError: it would be counted under a name that is not its own.
+    """
     part = stem.rpartition("-")[2]
     if part in ("attention", "roofline", "ceilings"):
         return "single kernels"
-    if part == "arrival" and point["chunk"]:
+    if part == "arrival" and point.get("chunk"):
         return "mixed steps"
     if part == "prefill" or point.get("cached") is False:
         return "prompts"
-    return "decode steps"
+    if part in ("step", "batch", "ladder", "arrival"):
+        return "decode steps"
+    raise CommandError(f"{stem}: a timed run of a kind that the atlas does not know")
 
 
 def timed(folder: Path = record.FOLDER) -> Iterator[tuple[str, float, float]]:
     """Kind, ms predicted and ms measured of every timed point on the card that the chapters speak of."""
     for stem, (data, _) in runs(folder).items():
         if data["device"].startswith(CARD) and data["unit"] in MS:
+            scale = MS[data["unit"]]
             for point in data["points"]:
-                (one,) = entries(stem, data | {"points": [point]})
-                scale = MS[data["unit"]]
-                yield kind(stem, point), one.predicted * scale, one.measured * scale
+                for one in entries(stem, data | {"points": [point]}):
+                    yield kind(stem, point), one.predicted * scale, one.measured * scale
 
 
 def of_timed() -> dict[str, str]:
@@ -261,15 +266,16 @@ def of_run(stem: str, data: dict, found: list[Entry]) -> Iterator[str]:
 def summary(folder: Path) -> str:
     """A line for each run of a folder, by device, then all points together."""
     found = runs(folder)
+    head = f"  points  median   worst  beyond {CLOSE:.0%}  run"
     text: list[str] = []
     for device in dict.fromkeys(data["device"] for data, _ in found.values()):
-        text += [device, f"  points  median   worst  beyond {CLOSE:.0%}  run"]
+        text += [device, head]
         text += [
             row(stem, points)
             for stem, (data, points) in found.items()
             if data["device"] == device
         ]
-    return "\n".join([*text, row("all", everything(found))])
+    return "\n".join([*text, "all devices", head, row("all", everything(found))])
 
 
 def row(name: str, found: list[Entry]) -> str:

@@ -140,7 +140,7 @@ class Row:
 
     def is_heading(self) -> bool:
         sans = ("Heros-Bold", "SansCJK")
-        return self.size > 11 and all(any(n in f for n in sans) for f in self.faces)
+        return self.size > 10.9 and all(any(n in f for n in sans) for f in self.faces)
 
 
 def rows(page) -> list[Row]:

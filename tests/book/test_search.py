@@ -286,12 +286,29 @@ def test_what_holds_the_words_apart_comes_last(site, tab):
 
 
 @pytest.mark.browser
-def test_a_word_that_stands_nowhere_finds_nothing(site, tab):
-    """Its characters stand on many pages."""
+@pytest.mark.parametrize(
+    ("folder", "query"),
+    [("", "xylophone"), ("", "cache xylophone"), ("zh/", "缓存量子纠缠")],
+)
+def test_a_word_that_stands_nowhere_finds_nothing(site, tab, folder, query):
+    """Its first letters, or its characters, stand on many pages."""
     page = tab()
-    page.goto(f"{site}/zh/index.html")
+    page.goto(f"{site}/{folder}index.html")
     page.keyboard.press("Control+k")
-    assert ask(page, "缓存量子纠缠") == []
+    assert ask(page, query) == []
+
+
+@pytest.mark.browser
+def test_a_word_is_found_by_its_other_forms(site, tab):
+    page = tab()
+    page.goto(f"{site}/index.html")
+    page.keyboard.press("Control+k")
+    folder = {f"{site}/{p.relative_to(SITE).as_posix()}": p for p in PAGES_EN}
+    for query, form in (("paging", "page"), ("fusing", "fuse"), ("maps", "map")):
+        found = ask(page, query)
+        texts = [bare(folder[url]).lower() for url in found]
+        assert texts and all(form in text for text in texts), query
+        assert any(query not in text for text in texts), query
 
 
 @pytest.mark.browser

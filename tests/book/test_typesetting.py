@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from docutils import nodes
@@ -11,6 +12,7 @@ from docutils.utils import new_document
 from tests.book.conftest import PAGES, SITE
 from tests.book.test_navigation import FOLDERS
 
+import boxes  # isort: skip
 import chinese  # isort: skip
 import listings  # isort: skip
 import typesetting  # isort: skip
@@ -124,6 +126,7 @@ NBSP = "\N{NO-BREAK SPACE}"
         ("on 2026-11-26.", ["2026-11-26"]),
         ("Llama-3.1-8B, UTF-8 and DeepSeek-V3.", ["Llama-3.1-8B", "UTF-8", "DeepSeek-V3"]),
         ("by top-p of pre-norm, 30-32", ["top-p"]),
+        ("用GPT-3模型很大", ["GPT-3"]),
     ],
 )  # fmt: skip
 def test_dates_and_names_with_numbers_stay_in_one_piece(text, kept):
@@ -140,7 +143,8 @@ def test_dates_and_names_with_numbers_stay_in_one_piece(text, kept):
     [
         ("141 GB and 4.8 TB/s", f"141{NBSP}GB and 4.8{NBSP}TB/s"),
         ("5\ns, 12 seconds", f"5{NBSP}s, 12 seconds"),
-        ("[37 × 576]", f"[37{NBSP}×{NBSP}576]"),
+        ("[37 × 576], 2\n× 3", f"[37{NBSP}×{NBSP}576], 2{NBSP}×{NBSP}3"),
+        (" × ", f"{NBSP}×{NBSP}"),  # between two named values
         ("Vaswani et al. say", f"Vaswani et{NBSP}al. say"),
     ],
 )
@@ -165,6 +169,8 @@ def test_short_code_of_several_words_and_the_space_of_a_token_stay_together():
 def test_addresses_and_paths_of_references_may_break_at_their_marks():
     link = '<a class="reference external" href="https://a.example/b_c">https://a.example/b_c</a>'
     assert "https://a.example/<wbr>b_<wbr>c</a>" in typesetting.whole(link)
+    asked = link.replace("b_c</a>", "q?a=1&amp;b=2</a>")
+    assert "q?<wbr>a=<wbr>1&amp;<wbr>b=<wbr>2</a>" in typesetting.whole(asked)
     entry = f'<div class="citation" id="x"><p>File vllm/v1/core_x.py. {link}</p></div>'
     made = typesetting.whole(entry)
     assert "vllm/<wbr>v1/<wbr>core_<wbr>x.py" in made and 'href="https://a.example/b_c"' in made  # fmt: skip
@@ -200,11 +206,45 @@ def test_terms_are_sorted_by_their_sound():
     assert sorted(terms, key=chinese.sound) == ["KV 缓存", "TTFT", "带宽", "解码", "预填充", "注意力"]  # fmt: skip
 
 
+def link_to(text: str, *classes: str, internal: bool = True) -> nodes.reference:
+    inner = nodes.inline("", text, classes=list(classes))
+    return nodes.reference("", "", inner, refuri="x", internal=internal)
+
+
+@pytest.mark.parametrize(
+    ("before", "link", "said"),
+    [
+        ("见", link_to("记号"), "见《记号》。"),
+        ("见", link_to("原理"), "见《原理》。"),
+        ("见", link_to("注意力"), "见注意力。"),
+        ("见《", link_to("记号》"), "见《记号》。"),
+        (
+            "见《",
+            link_to("记号"),
+            "见《记号。",
+        ),  # the other mark is the translator's, too
+        ("一种", link_to("记号", "std-term"), "一种记号。"),
+        ("", link_to("记号", internal=False), "记号。"),
+    ],
+)
+def test_marks_stand_round_a_title_once_and_round_no_other_link(before, link, said):
+    part = nodes.title("", "", nodes.inline("", "第一部分", classes=["part-number"]))
+    part += [nodes.Text(" · "), nodes.Text("原理")]
+    titles = {"notation": nodes.title("", "记号"), "principles": part}
+    document = new_document("page")
+    document.settings.env = SimpleNamespace(
+        titles=titles, config=SimpleNamespace(language="zh_CN")
+    )
+    document += nodes.paragraph("", "", nodes.Text(before), link, nodes.Text("。"))
+    chinese.Chinese(document).run()
+    assert document.astext() == said
+
+
 @pytest.mark.built
 def test_names_of_chapters_stand_in_marks_and_emphasis_has_dots():
     """In sentences only: not in lists of pages, in cards or at a heading."""
     titles = {
-        re.sub(r"^[\d.]+\s*|#$", "", re.sub(r"<[^>]+>", "", found)).strip()
+        re.sub(r"^[\d.]+\s*|^第.部分 · |#$", "", re.sub(r"<[^>]+>", "", found)).strip()
         for path in (SITE / "zh/chapters").glob("**/*.html")
         for found in re.findall(r"<h1>(.*?)</h1>", path.read_text("utf-8"))
     }
@@ -220,7 +260,8 @@ def test_names_of_chapters_stand_in_marks_and_emphasis_has_dots():
             if words in titles and "<" not in before + after:
                 assert (before, after) == ("《", "》"), (path, words)
                 seen += 1
-        assert "《》" not in re.sub(r"<[^>]+>|\s", "", article), path
+        words = re.sub(r"<[^>]+>|\s", "", article)
+        assert not re.search("《》|《《|》》", words), path
         for one in re.findall(r"<em>([^<]*)</em>", article):
             assert not re.search("[\u4e00-\u9fff]", one), (path, one)
     assert seen > 40
@@ -252,13 +293,30 @@ def test_a_number_of_three_digits_stands_in_one_line(site, tab):
     assert len(lines) > 100 and set(lines) == {1}
 
 
+@pytest.mark.parametrize(
+    ("heading", "between", "named"),
+    [
+        ("In production", [], True),
+        ("In production", [nodes.paragraph("", "First.")], False),
+        ("In production", [nodes.target("", "", ids=["x"])], True),
+        ("Pitfalls", [], False),
+    ],
+)
+def test_a_box_is_named_by_a_heading_that_says_the_same(heading, between, named):
+    box = nodes.admonition("", nodes.title("", "In production"))
+    document = new_document("page")
+    document += nodes.section("", nodes.title("", heading), *between, box)
+    boxes.NamedAbove(document).run()
+    assert ("named-above" in box["classes"]) == named
+
+
 @browser
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_section_of_one_box_names_itself_once(site, tab, folder):
     page = tab()
     page.goto(f"{site}/{folder}{CHAPTER}")
-    boxes = page.locator("h2 + div.in-production > .admonition-title")
-    assert boxes.count() and not any(boxes.nth(i).is_visible() for i in range(boxes.count()))  # fmt: skip
+    titles = page.locator("h2 + div.in-production > .admonition-title")
+    assert titles.count() and not any(titles.nth(i).is_visible() for i in range(titles.count()))  # fmt: skip
 
 
 @browser

@@ -135,7 +135,9 @@ def test_formats():
     assert values.binary(131072, "KiB") == "128\N{NO-BREAK SPACE}KiB"
     assert values.decimal_bytes(15.01e9, "GB", 2) == "15.01\N{NO-BREAK SPACE}GB"
     assert values.count(8030261248) == "8,030,261,248"
+    assert values.count(2**53 + 1) == "9,007,199,254,740,993"
     assert values.decimal(7.86, 1) == "7.9"
+    assert values.decimal(-0.04, 1) == "0.0"
     assert values.decimal(-1234.5, 1) == "\N{MINUS SIGN}1,234.5"
     assert values.quantity(-4, "%") == "\N{MINUS SIGN}4\N{NO-BREAK SPACE}%"
     for text, number in (("1,234.5\N{NO-BREAK SPACE}ms", 1234.5), ("\N{MINUS SIGN}4\N{NO-BREAK SPACE}%", -4)):  # fmt: skip
@@ -147,6 +149,9 @@ def test_numbers_in_formulas_have_their_thousands():
         r"2 \cdot 4096 \cdot 131072": r"2 \cdot 4{,}096 \cdot 131{,}072",
         r"1{,}536 + 3.14159 + x_{100}": r"1{,}536 + 3.14159 + x_{100}",
         r"b = 100000": r"b = 100{,}000",
+        r"n = 4096.": r"n = 4{,}096.",
+        r"\text{read in 2026} \hspace{1000pt} \tag{2024}": r"\text{read in 2026} \hspace{1000pt} \tag{2024}",
+        r"0001": r"0001",
     }
     role = the_role()
     for source, tex in set_in_type.items():

@@ -134,7 +134,7 @@ def test_another_card_s_folder_is_compared_alike(folder, capsys):
 def test_the_summary_leaves_the_points_out(folder, capsys):
     command.main(["atlas", "--data", str(folder), "--summary"])
     shown = capsys.readouterr().out.splitlines()
-    assert len(shown) == 2 + len(atlas.runs(folder)) + 1, "device, heads, runs, all"
+    assert len(shown) == 2 + len(atlas.runs(folder)) + 3, "device, heads, runs, all"
     data, found = atlas.runs(folder)["batching--h100-step"]
     (row,) = [line for line in shown if "batching--h100-step" in line]
     middle, worst, far = atlas.errors(found)

@@ -97,14 +97,15 @@ def of_page(book: Book, page: Path) -> Iterator[str]:
 
 def not_shown(book: Book) -> Iterator[str]:
     """Modules of chapters that no page shows or runs, and markers that no page includes."""
-    texts = [p.read_text("utf-8") for p in book.pages]
+    pages = [p.read_text("utf-8") for p in book.pages]
+    texts = [*pages]
     texts += [p.read_text("utf-8") for p in book.root.glob("examples/outputs/*.txt")]
     texts += [p.read_text("utf-8") for p in book.root.glob("examples/data/*.json")]
     shown = "\n".join(texts)
     for slug in book.chapters:
         name = slug.replace("-", "_")
-        # A table of a package's files names the folder once.
-        files = f"`examples/{name}/`" in shown
+        # A page's table of a package's files names the folder once.
+        tables = [page for page in pages if f"`examples/{name}/`" in page]
         modules = [
             book.root / f"examples/{name}.py",
             book.root / f"examples/gpu/{name}.py",
@@ -115,7 +116,7 @@ def not_shown(book: Book) -> Iterator[str]:
             dotted = relative.removesuffix(".py").replace("/", ".")
             if path.is_file() and path.name not in NOT_SHOWN:
                 run = re.search(rf"python -m {re.escape(dotted)}\b", shown)
-                named = files and f"`{path.name}`" in shown
+                named = any(f"`{path.name}`" in page for page in tables)
                 if f"/{relative}" not in shown and not named and not run:
                     yield f"{relative}: no page shows or runs it"
     for path in sorted((book.root / "examples").rglob("*.py")):

@@ -18,8 +18,8 @@ TARGET = re.compile(r"\bmake(?:[ \t]+-\S+)*((?:[ \t]+[a-z][\w-]*(?![\w=-]))+)")
 MODULE = re.compile(r"\bpython3? -m (examples[\w.]*|tools[\w.]*)")
 
 
-def commands(text: str) -> Iterator[tuple[int, str]]:
-    """Line numbers and scripts: shell blocks (prompts taken off), and commands in a sentence."""
+def shell_blocks(text: str) -> Iterator[tuple[int, str, str]]:
+    """Of each block of shell lines, a directive or not: its line, its kind, its content."""
     for block in blocks(text):
         token, found = block.token, directive(block.token)
         kind, body = token.info.strip(), token.content
@@ -27,10 +27,16 @@ def commands(text: str) -> Iterator[tuple[int, str]]:
             kind = found.title if found.name.startswith("code") else ""
             body = found.body
         if token.type in ("fence", "colon_fence") and kind in SHELLS:
-            if kind == "console":
-                lines = body.splitlines()
-                body = "".join(f"{s[2:]}\n" for s in lines if s.startswith("$ "))
-            yield block.line, body
+            yield block.line, kind, body
+
+
+def commands(text: str) -> Iterator[tuple[int, str]]:
+    """Line numbers and scripts: shell blocks (prompts taken off), and commands in a sentence."""
+    for line, kind, body in shell_blocks(text):
+        if kind == "console":
+            lines = body.splitlines()
+            body = "".join(f"{s[2:]}\n" for s in lines if s.startswith("$ "))
+        yield line, body
     for match in INLINE.finditer(text):
         yield text.count("\n", 0, match.start()) + 1, match[1] + "\n"
 
@@ -70,11 +76,10 @@ def of_file(book: Book, path: Path, known: set[str]) -> Iterator[str]:
 
 def of_width(book: Book, page: Path) -> Iterator[str]:
     """On a page a command is as wide as a listing at most: print would break it, a screen hides its end."""
-    for block in blocks(page.read_text("utf-8")):
-        if block.token.info.strip() in SHELLS:
-            for line in block.token.content.splitlines():
-                if len(line) > WIDEST:
-                    yield f"{book.name(page)}:{block.line}: a line of {len(line)} letters, at most {WIDEST}; go on after a backslash"
+    for at, _, body in shell_blocks(page.read_text("utf-8")):
+        for line in body.splitlines():
+            if len(line) > WIDEST:
+                yield f"{book.name(page)}:{at}: a line of {len(line)} letters, at most {WIDEST}; go on after a backslash"
 
 
 def faults(book: Book) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from sphinxlint import check_text
 from sphinxlint.checkers import all_checkers
 
-from tools.gates.book import Book
+from tools.gates.book import Book, passages
 
 OF_LINES = {
     all_checkers[name]
@@ -25,9 +25,8 @@ RST = re.compile(
     r"(?<![\w`{]):[a-z]+(?:[:+-][a-z]+)*:`|^\s*\.\. +[\w|_\[]|`__?(?![\w`])|(?<=\w)::$",
     re.MULTILINE,
 )
-
 # In the book it has its chapter's number, and leads there: {ref}`exercise 2 <ex-attention--order>`.
-EXERCISE = re.compile(r"(?<!`)\bexercise \d+")
+EXERCISE = re.compile(r"\bexercises? \d+", re.IGNORECASE)
 
 
 def of_lines(path: Path) -> Iterator[str]:
@@ -44,10 +43,15 @@ def of_markdown(path: Path) -> Iterator[str]:
 
 
 def of_exercises(path: Path) -> Iterator[str]:
-    text = path.read_text("utf-8")
-    for match in EXERCISE.finditer(text):
-        line = text.count("\n", 0, match.start()) + 1
-        yield f"{line}: {match[0]!r} is no link; write {{ref}}`{match[0]} <ex-...>`"
+    for passage in passages(path.read_text("utf-8")):
+        words = "".join(
+            {"text": token.content, "softbreak": " "}.get(token.type, "\0")
+            for token in passage.tokens
+        )
+        if passage.exercise and EXERCISE.fullmatch(words):  # the title of its box
+            continue
+        for match in EXERCISE.finditer(words):
+            yield f"{passage.line}: {match[0]!r} is no link; write {{ref}}`{match[0]} <ex-...>`"
 
 
 def faults(book: Book) -> Iterator[str]:

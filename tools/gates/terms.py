@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import han  # of _ext/
+
 from tools.gates.book import Book, inline_tokens, shortened, target
 
 GLOSSARY = "chapters/appendix/glossary"
@@ -89,7 +91,7 @@ def words(text: str) -> str:
 
 def stands(term: str, text: str) -> bool:
     """Whether a term stands in a text: Latin ones as whole words, Chinese ones anywhere."""
-    if re.search(r"[\u3400-\u9fff]", term):
+    if re.search(han.LETTER, term):
         return term in text
     return re.search(rf"(?<![\w-]){re.escape(term)}(?![\w-])", text) is not None
 

@@ -6,22 +6,22 @@ import re
 from collections.abc import Iterator
 
 import autocorrect_py
+import han  # of _ext/
 
 from tools.gates.book import Book, inline_tokens, shortened, target
 
 CITED = "\x00"
-HAN = r"\u3400-\u9fff"
 # What autocorrect leaves alone and zh-style.md does not.
 OURS = (
-    (re.compile(rf"[{HAN}] +[，。；：？！、）》”’]|[，。；：？！、（《“‘] +[{HAN}]"), "a space beside a full-width mark"),
-    (re.compile(rf"[{HAN}] +[{HAN}]"), "a space between two characters"),
-    (re.compile(rf"[{HAN}]-{{2,}}[{HAN}]|[{HAN}]—[{HAN}]"), "a dash is written ——"),
-    (re.compile(rf"[{HAN}]\.{{3}}|(?<!…)…(?!…)"), "an ellipsis is written ……"),
+    (re.compile(rf"{han.LETTER} +[，。；：？！、）》”’]|[，。；：？！、（《“‘] +{han.LETTER}"), "a space beside a full-width mark"),
+    (re.compile(rf"{han.LETTER} +{han.LETTER}"), "a space between two characters"),
+    (re.compile(rf"{han.LETTER}-{{2,}}{han.LETTER}|{han.LETTER}—{han.LETTER}"), "a dash is written ——"),
+    (re.compile(rf"{han.LETTER}\.{{3}}|(?<!…)…(?!…)"), "an ellipsis is written ……"),
     (re.compile(r"(?<![\w.-])\d[\d,.]* ?[-–] ?\d[\d,.]*(?![\w-])"), "a range is written with ～"),
-    (re.compile(rf"[{HAN}]\([^()]*\)|\([^()]*[{HAN}][^()]*\)"), "brackets are full-width"),
-    (re.compile(rf"[{HAN}][,;:?!](?!\d)"), "punctuation is full-width"),
+    (re.compile(rf"{han.LETTER}\([^()]*\)|\([^()]*{han.LETTER}[^()]*\)"), "brackets are full-width"),
+    (re.compile(rf"{han.LETTER}[,;:?!](?!\d)"), "punctuation is full-width"),
     (re.compile(r"您|！"), "no 您 and no exclamation mark"),
-    (re.compile(rf"[{HAN}]['\"]|['\"][{HAN}]"), "quotes are “ ”"),
+    (re.compile(rf"{han.LETTER}['\"]|['\"]{han.LETTER}"), "quotes are “ ”"),
 )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def display(text: str) -> str:
 
 def of_message(text: str) -> Iterator[str]:
     shown = re.sub(r"\\[a-z]+\{[^}]*\}|%\{[^}]*\}", "1", display(text))
-    if not re.search(f"[{HAN}]", shown):
+    if not re.search(f"{han.LETTER}", shown):
         return
     for pattern, fault in OURS:
         if match := pattern.search(shown):
