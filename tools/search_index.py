@@ -24,7 +24,7 @@ import han  # of _ext/
 from examples import cli
 from tools import LANGUAGES
 
-PAGES = ("*.html", "chapters/**/*.html")  # not the editions in folders beside them
+PAGES = ("index.html", "chapters/**/*.html")  # not other editions, not the page for what is not there
 PERMALINK = re.compile(r'<a class="headerlink".*?</a>', re.DOTALL)
 SECTION = re.compile(
     r'<section(?P<before>[^>]*?) id="(?P<id>[^"]+)"(?P<after>[^>]*)>'

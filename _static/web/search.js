@@ -101,7 +101,7 @@ function excerpt(of, query, parent) {
   let marked = plain(of.excerpt).replaceAll("</mark><mark>", ""); // pagefind escapes the rest
   marked = withoutHeading(marked, of.title ?? of.meta.title);
   if (/\p{Script=Han}.*\p{Script=Han}/u.test(query)) {
-    marked = marked.replace(/<mark>(\p{Script=Han})<\/mark>/gu, "$1");
+    marked = marked.replace(/<mark>(\p{Script=Han}\P{Script=Han}*?)<\/mark>/gu, "$1");
   }
   element("span", "search-excerpt", parent).innerHTML = marked;
 }

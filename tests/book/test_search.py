@@ -233,6 +233,8 @@ def test_an_excerpt_does_not_repeat_its_heading(site, tab, folder, query):
         """all => all.map((one) => [".search-heading", ".search-excerpt"].map((part) => one.querySelector(part).textContent))"""
     )
     assert len(pairs) > 5
+    marked = page.locator(".search-excerpt mark").all_text_contents()
+    assert marked and all(query in words.lower() for words in marked), "no part of it"
     for heading, excerpt in pairs:
         title = re.sub(r"^[\d.]+\s+", "", heading)
         assert not re.sub(r"^[\d.]+\s+", "", excerpt).startswith(f"{title}. ")
@@ -309,6 +311,26 @@ def test_a_word_is_found_by_its_other_forms(site, tab):
         texts = [bare(folder[url]).lower() for url in found]
         assert texts and all(form in text for text in texts), query
         assert any(query not in text for text in texts), query
+
+
+@pytest.mark.browser
+def test_what_says_that_nothing_is_there_is_not_found(site, tab):
+    page = tab()
+    page.goto(f"{site}/index.html")
+    page.keyboard.press("Control+k")
+    found = ask(page, "page")
+    assert found and not [url for url in found if "404" in url]
+
+
+@pytest.mark.browser
+def test_what_stands_before_a_page_s_sections_is_shown_below_its_title(site, tab):
+    page = tab()
+    page.goto(f"{site}/index.html")
+    page.keyboard.press("Control+k")
+    assert f"{site}/" in ask(page, "thousands of people")
+    item = page.locator(".search-page:has(> .search-excerpt)").first
+    title, excerpt = (item.locator(f"> .search-{part}").bounding_box() for part in ("title", "excerpt"))  # fmt: skip
+    assert excerpt["y"] >= title["y"] + title["height"]
 
 
 @pytest.mark.browser
