@@ -111,14 +111,14 @@ function holds(text, query) {
   return Number(plain(text).toLowerCase().includes(query.trim().toLowerCase()));
 }
 
-/** The sections of a page that match best, without the one that is the page itself. */
-function bestSections(page, query, most) {
+/** The parts of a page that match best: its sections, or alone what stands before them. */
+function bestParts(page, query, most) {
   const score = (part) => part.weighted_locations.reduce((sum, at) => sum + at.balanced_score, 0);
-  const parts = page.sub_results
-    .filter((part) => part.anchor && part.title !== page.meta.title)
-    .sort((a, b) => score(b) - score(a));
+  const parts = page.sub_results.filter((part) => part.anchor).sort((a, b) => score(b) - score(a));
   const exact = parts.filter((part) => holds(part.plain_excerpt, query));
-  return (exact.length ? exact : parts).slice(0, most);
+  const best = exact.length ? exact : parts;
+  const sections = best.filter((part) => part.title !== page.meta.title);
+  return sections.length ? { sections: sections.slice(0, most) } : { sections, head: best[0] ?? page };
 }
 
 /** One page of results: its title, then the sections that hold the words. */
@@ -128,14 +128,14 @@ function show(page, query, list) {
   const title = element("a", "search-title", item);
   title.href = page.url;
   title.textContent = plain(page.meta.title);
-  const sections = bestSections(page, query, most);
+  const { sections, head } = bestParts(page, query, most);
   for (const section of sections) {
     const link = element("a", "search-section", item);
     link.href = section.url;
     element("span", "search-heading", link).textContent = plain(section.title);
     excerpt(section, query, link);
   }
-  if (!sections.length) excerpt(page, query, item);
+  if (head) excerpt(head, query, item);
 }
 
 class Search {
