@@ -24,7 +24,10 @@ import han  # of _ext/
 from examples import cli
 from tools import LANGUAGES
 
-PAGES = ("index.html", "chapters/**/*.html")  # not other editions, not the page for what is not there
+PAGES = (
+    "index.html",
+    "chapters/**/*.html",
+)  # not other editions, not the page for what is not there
 PERMALINK = re.compile(r'<a class="headerlink".*?</a>', re.DOTALL)
 SECTION = re.compile(
     r'<section(?P<before>[^>]*?) id="(?P<id>[^"]+)"(?P<after>[^>]*)>'
