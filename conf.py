@@ -36,6 +36,7 @@ extensions = [
     "exercises",
     "chinese",
     "tips",
+    "term_places",
     "checked",
     "temml_math",
     "page_meta",

@@ -23,6 +23,7 @@ LINK = re.compile(r'<a class="reference internal" href="([^"]*)"([^>]*)>')
 ANCHOR = re.compile(r"</?a\b[^>]*>")
 PERMALINK = re.compile(r'<a class="headerlink".*?</a>')
 OWN_ID = re.compile(r'\s(?:id|title)="[^"]*"')
+PLACES = re.compile(r'\s*<span class="term-places">.*?</span>(?=</p>)', re.DOTALL)
 ADDRESS = re.compile(r"\s*(?:URL|doi): ?<a\b.*?</a>\.?", re.DOTALL)
 TITLE = re.compile(r'\stitle="[^"]*"')
 
@@ -63,6 +64,7 @@ def term_tips(app, docname: str) -> Tips:
     for item in doctree.findall(nodes.definition_list_item):
         definition = next(one for one in item if isinstance(one, nodes.definition))
         html = text_of(app.builder, definition.children)
+        html = PLACES.sub("", html)
         for term in item.findall(nodes.term):
             tip = Tip("term", term.astext(), html)
             found |= {(docname, anchor): tip for anchor in term["ids"]}

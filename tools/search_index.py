@@ -37,7 +37,9 @@ TERM = re.compile(r'<dt id="(?P<id>term-[^"]+)">(?P<name>.*?)</dt>', re.DOTALL)
 BETWEEN_HAN = re.compile(rf"(?<={han.LETTER})(?={han.LETTER})")
 TEXT = re.compile(r"(?<=>)[^<>]+(?=<)")
 ZERO_WIDTH_SPACE = "\u200b"
-NOISE = re.compile(r'<div class="(?=toctree-wrapper|part-chapters|book-figure)')
+NOISE = re.compile(
+    r'<(div|span) class="(?=toctree-wrapper|part-chapters|book-figure|term-places)'
+)
 FORMULA = re.compile(r"<math\b.*?</math>", re.DOTALL)
 # What does not read from left to right: `10` above `12` is no 1012. Of such a formula a sign stays.
 STACKED = re.compile(
@@ -53,7 +55,7 @@ def for_index(html: str) -> str:
         r'<section\g<before>\g<after>>\g<labels><h\g<level> id="\g<id>">', html
     )
     html = TERM.sub(r'<h6 id="\g<id>">\g<name></h6>', html)
-    return NOISE.sub('<div data-pagefind-ignore class="', html)
+    return NOISE.sub(r'<\1 data-pagefind-ignore class="', html)
 
 
 def split_characters(html: str) -> str:
