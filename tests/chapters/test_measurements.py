@@ -222,3 +222,9 @@ def test_cards_are_compared_by_the_command(capsys):
     command.main(["cards"])
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) == len(cards.PAIRS) + 3 and shown[-1].endswith("  all")
+
+
+def test_a_timed_run_of_no_known_kind_is_not_counted_under_another_s_name():
+    assert atlas.kind("kv-cache--h100-step", {"cached": True}) == "decode steps"
+    with pytest.raises(cli.CommandError, match="does not know"):
+        atlas.kind("models--h100-load", {})
