@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -31,8 +32,10 @@ def run(
     """Run `main(argv)` and turn a `CommandError` into one line and exit code 2."""
     try:
         main(argv)
+        sys.stdout.flush()  # here, since a pipe that is closed is noticed at the last write
     except CommandError as error:
         fail(str(error))
     except BrokenPipeError:  # `... | head` is no fault of ours
-        sys.stderr.close()
+        # What is still buffered has to go somewhere: Python flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
