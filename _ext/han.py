@@ -1,4 +1,4 @@
-"""Chinese characters, as what stands between the brackets of a regular expression."""
+"""Chinese characters in a regular expression: between its brackets, and as a class of their own."""
 
 RANGE = r"\u3400-\u9fff"
 LETTER = f"[{RANGE}]"

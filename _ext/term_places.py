@@ -72,12 +72,12 @@ class TermPlaces(SphinxPostTransform):
         for glossary in self.document.findall(addnodes.glossary):
             for item in glossary.findall(nodes.definition_list_item):
                 terms = {one for term in item[:-1] for one in term["ids"]}
-                links = [
-                    self.link(number, page, section)
-                    for number, page in numbered(self.env)
-                    for name, section in places(self.env).get(page, {}).items()
-                    if anchors.get(name) in terms
-                ]
+                links = []
+                for number, page in numbered(self.env):
+                    used = places(self.env).get(page, {}).items()
+                    # Of a term with two names the first that stands there: a page is linked once.
+                    first = [at for name, at in used if anchors.get(name) in terms][:1]
+                    links += [self.link(number, page, section) for section in first]
                 if links:
                     item[-1][-1] += [nodes.Text(" "), self.line(links)]
 

@@ -24,10 +24,8 @@ import han  # of _ext/
 from examples import cli
 from tools import LANGUAGES
 
-PAGES = (
-    "index.html",
-    "chapters/**/*.html",
-)  # not other editions, not the page for what is not there
+# Not the other editions, and not the page for what is not there.
+PAGES = ("index.html", "chapters/**/*.html")
 PERMALINK = re.compile(r'<a class="headerlink".*?</a>', re.DOTALL)
 SECTION = re.compile(
     r'<section(?P<before>[^>]*?) id="(?P<id>[^"]+)"(?P<after>[^>]*)>'

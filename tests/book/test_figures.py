@@ -176,3 +176,8 @@ def test_a_figure_fits_a_phone_or_scrolls_by_little(stem):
     svg = (style.FOLDER / f"{stem}.svg").read_text("utf-8")
     most = 460 if stem in ("attention--head", "attention--exchange") else 380
     assert inline_figures.least_width(svg) <= most
+
+
+def test_a_number_at_an_axis_has_all_its_digits():
+    numbers = {1_500_000: "1,500,000", -0.5: "−0.5", 10_000.0: "10,000"}
+    assert {one: style.separated(one) for one in numbers} == numbers
